@@ -1,0 +1,83 @@
+"""Windows of time: credentials per issuer and hour, live credentials per issuer and quarter.
+
+docs/protocol.md section 4, rule 2 and parts 4 and 5 of the registry digest. Hours are clock hours of
+epoch time, so the state is bounded whatever the epoch period is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from ledger.core.calendar_days import quarter_of_seconds
+
+HOUR_MS: Final = 3_600_000
+RATE_HOURS: Final = 24
+"""The running hour and the 23 before it."""
+REACH_HOURS: Final = 720
+"""How far back k governors may distrust a key: the running hour and these before it."""
+
+
+class Windows:
+    """Counts by hour and by quarter, and the first index of each hour of late."""
+
+    def __init__(self) -> None:
+        self.hour = 0
+        self.first_indexes: dict[int, int] = {}
+        self.accepted: dict[int, Counter[int]] = {}
+        self.live: dict[int, Counter[int]] = {}
+
+    def copy(self) -> Windows:
+        """Return a copy for `Registry.abandon_epoch`."""
+        twin = Windows()
+        twin.hour = self.hour
+        twin.first_indexes = dict(self.first_indexes)
+        twin.accepted = {number: Counter(hours) for number, hours in self.accepted.items()}
+        twin.live = {number: Counter(quarters) for number, quarters in self.live.items()}
+        return twin
+
+    def open_epoch(self, time_ms: int, first_index: int) -> None:
+        """Move to the hour of an epoch and forget what lies outside the windows."""
+        hour = time_ms // HOUR_MS
+        if hour != self.hour or not self.first_indexes:
+            self.hour = hour
+            self.first_indexes[hour] = first_index
+            for old in [h for h in self.first_indexes if h < hour - REACH_HOURS]:
+                del self.first_indexes[old]
+            self.accepted = _pruned(self.accepted, hour - RATE_HOURS + 1)
+            self.live = _pruned(self.live, quarter_of_seconds(time_ms // 1000) + 1)
+
+    @property
+    def distrust_floor(self) -> int:
+        """Lowest index that k governors may distrust a key from."""
+        return min(self.first_indexes.values(), default=0)
+
+    def accepted_count(self, issuer_number: int) -> int:
+        """Return the credentials accepted of an issuer in the running hour and the 23 before."""
+        hours = self.accepted.get(issuer_number)
+        return hours.total() if hours else 0
+
+    def count_credential(self, issuer_number: int, exp_s: int) -> None:
+        """Count one accepted credential."""
+        self.accepted.setdefault(issuer_number, Counter())[self.hour] += 1
+        self.live.setdefault(issuer_number, Counter())[quarter_of_seconds(exp_s)] += 1
+
+    def format_rates(self) -> list[Any]:
+        """Return part 4 of the registry digest, ready to be encoded."""
+        return [[list(item) for item in sorted(self.first_indexes.items())], _rows(self.accepted)]
+
+    def format_live(self) -> list[Any]:
+        """Return part 5 of the registry digest, ready to be encoded."""
+        return _rows(self.live)
+
+
+def _pruned(counts: dict[int, Counter[int]], first: int) -> dict[int, Counter[int]]:
+    kept = {
+        number: Counter({at: count for at, count in counter.items() if at >= first})
+        for number, counter in counts.items()
+    }
+    return {number: counter for number, counter in kept.items() if counter}
+
+
+def _rows(counts: dict[int, Counter[int]]) -> list[Any]:
+    return [[number, [list(item) for item in sorted(counts[number].items())]] for number in sorted(counts)]

@@ -1,0 +1,107 @@
+"""Status statements: changes of the status of places on one list. docs/protocol.md section 4.
+
+>>> TRANSITIONS[VALID, REPLACED]
+frozenset({1})
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from ledger.core.fields import PLACES, parse_array, parse_list_uri, parse_map, parse_uint
+from ledger.errors import MalformedError
+
+VALID: Final = 0
+WITHDRAWN: Final = 1
+SUSPENDED: Final = 2
+REPLACED: Final = 3
+AFFIRMED: Final = 0x0C
+HELD: Final = 0x0D
+
+REASON_REPLACED: Final = 1
+REASON_CORRECTED: Final = 2
+REASON_WITHDRAWN: Final = 3
+REASON_CONTESTED: Final = 4
+REASON_AFFIRMED: Final = 5
+REASON_CLEARED: Final = 6
+REASON_NAMES: Final = {
+    REASON_REPLACED: "replaced",
+    REASON_CORRECTED: "corrected",
+    REASON_WITHDRAWN: "withdrawn",
+    REASON_CONTESTED: "contested",
+    REASON_AFFIRMED: "affirmed",
+    REASON_CLEARED: "cleared",
+}
+
+_WITHDRAWING: Final = frozenset((REASON_CORRECTED, REASON_WITHDRAWN))
+TRANSITIONS: Final[dict[tuple[int, int], frozenset[int]]] = {
+    **{(old, WITHDRAWN): _WITHDRAWING for old in (VALID, AFFIRMED, SUSPENDED)},
+    **{(old, SUSPENDED): frozenset((REASON_CONTESTED,)) for old in (VALID, AFFIRMED)},
+    **{(old, REPLACED): frozenset((REASON_REPLACED,)) for old in (VALID, AFFIRMED, SUSPENDED)},
+    (SUSPENDED, VALID): frozenset((REASON_CLEARED,)),
+    **{(old, AFFIRMED): frozenset((REASON_AFFIRMED,)) for old in (VALID, SUSPENDED)},
+}
+"""(old status, new status) -> the reasons that go with it."""
+MAX_ROWS: Final = 4096
+
+
+class StatusRow(NamedTuple):
+    """One change: place, status before and after, reason code, month as year * 100 + month."""
+
+    idx: int
+    old: int
+    new: int
+    reason: int
+    month: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """Body of a status statement.
+
+    Attributes:
+        uri: the list.
+        seq: the list's last sequence number plus one.
+        rows: by rising idx, none twice.
+    """
+
+    uri: str
+    seq: int
+    rows: tuple[StatusRow, ...]
+
+
+def parse_status_change(value: Any) -> StatusChange:
+    """Return the change of a decoded body.
+
+    Raises:
+        MalformedError: not the form of the CDDL, or rows not by rising idx; code `unsupported` for a
+            holder's proof, which is not in force.
+    """
+    body = parse_map(value, (1, 2, 3), optional=(4,), field="status")
+    if 4 in body:
+        raise MalformedError("a holder's own change is not in force", field="status.proof", code="unsupported")
+    parse_list_uri(body[1], field="status.uri")
+    rows = tuple(_parse_row(item) for item in parse_array(body[3], field="status.rows", low=1, high=MAX_ROWS))
+    if any(row.idx >= after.idx for row, after in zip(rows, rows[1:], strict=False)):
+        raise MalformedError("rows are not by rising idx", field="status.rows")
+    return StatusChange(uri=body[1], seq=parse_uint(body[2], field="status.seq"), rows=rows)
+
+
+def format_status_change(change: StatusChange) -> dict[int, Any]:
+    """Return the body of a status statement, ready to be encoded."""
+    return {1: change.uri, 2: change.seq, 3: [list(row) for row in change.rows]}
+
+
+def _parse_row(value: Any) -> StatusRow:
+    item = parse_array(value, field="status.row", low=5, high=5)
+    month = parse_uint(item[4], field="status.month", low=200001, high=999912)
+    if not 1 <= month % 100 <= 12:
+        raise MalformedError("not a month", field="status.month")
+    return StatusRow(
+        idx=parse_uint(item[0], field="status.idx", high=PLACES - 1),
+        old=parse_uint(item[1], field="status.old", high=15),
+        new=parse_uint(item[2], field="status.new", high=15),
+        reason=parse_uint(item[3], field="status.reason", low=1, high=6),
+        month=month,
+    )

@@ -1,0 +1,75 @@
+"""Engines for the ledger's SQLite database, and the migration to its newest form.
+
+Durability as docs/protocol.md section 5 needs it: write-ahead log, `synchronous=FULL` (a commit returns only
+after the log file is flushed), foreign keys checked. Transactions are begun explicitly, because Python's
+driver would otherwise leave schema changes outside of them.
+
+    engine = open_engine(data_dir / "ledger.db")
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from ledger.errors import StorageError
+
+DATABASE_NAME: Final = "ledger.db"
+BUSY_TIMEOUT_MS: Final = 10_000
+Mode = Literal["create", "write", "read"]
+_URI_MODES: Final[dict[Mode, str]] = {"create": "rwc", "write": "rw", "read": "ro"}
+
+
+def open_engine(path: Path, mode: Mode = "write") -> Engine:
+    """Return an engine on the database file at `path`; no connection is made yet.
+
+    Args:
+        path: the file.
+        mode: `create` makes the file where it is missing; `write` and `read` fail on first use without it,
+            so that a mistyped directory never becomes an empty ledger.
+    """
+    uri = f"{path.resolve().as_uri()}?mode={_URI_MODES[mode]}"
+
+    def connect() -> sqlite3.Connection:
+        # isolation_level None: the driver begins no transactions of its own; see _begin.
+        return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=8)
+
+    @event.listens_for(engine, "connect")
+    def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        if mode != "read":
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the newest form: `alembic upgrade head` with the packaged scripts.
+
+    Raises:
+        StorageError: a migration failed; it left nothing behind.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except SQLAlchemyError as error:
+        raise StorageError(
+            "the database could not be brought to its newest form", field="migration"
+        ) from error

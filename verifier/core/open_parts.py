@@ -1,0 +1,143 @@
+"""What the bearer chose to show: the disclosed claims of a card, checked and decoded.
+
+docs/protocol.md, section 6. Each disclosure must match a digest that the issuer signed (`bad_disclosure`);
+its value must be of the form in docs/safeconduct.cddl (`malformed`). Claims that this version does not know
+are kept as they are: the issuer signed them and the bearer shows them.
+
+>>> read_answers({18: [1, 2030 * 4]}, judged_s=1_790_000_000)
+{18: 'yes'}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from credential.core import calendar_days
+from credential.core.birth import BASES
+from credential.core.disclosure import parse_disclosure
+from credential.core.issue import SCOPES
+from credential.core.names import parse_name
+from credential.core.sd_cwt import disclose_top_level
+from credential.errors import InputError
+from ledger.core.cbor import REDACTED_KEYS
+from ledger.core.claims import CLAIM_STATUS, CLAIM_SUB, CLAIM_VCT
+from ledger.errors import MalformedError
+from verifier.core.card import Card
+from verifier.core.evidence import CompanionRight, format_day
+
+AGES: Final = "ages"
+COMPANION: Final = "companion"
+_ANSWERS: Final = ("no", "yes", "cannot_exclude")
+_CANNOT_EXCLUDE: Final = 2
+_HASH_BYTES: Final = 16
+_FIRST_QUARTER: Final = 4
+_LAST_QUARTER: Final = 9999 * 4 + 3
+# Claims in clear that a disclosure must not repeat, beyond those that the draft names itself.
+_IN_CLEAR: Final = (CLAIM_SUB, CLAIM_VCT, CLAIM_STATUS)
+
+
+def open_disclosures(card: Card) -> dict[Any, Any]:
+    """Return the claims that the card's open disclosures give, by name.
+
+    Raises:
+        DisclosureError: one does not match what the issuer signed (docs/protocol.md, section 10, step 8).
+        MalformedError: one is not of the form of a disclosure.
+    """
+    payload: dict[Any, Any] = dict.fromkeys(_IN_CLEAR)
+    payload[REDACTED_KEYS] = list(card.claims.digests)
+    claims = disclose_top_level(payload, card.header.opened)
+    for label in _IN_CLEAR:
+        del claims[label]
+    return claims
+
+
+def read_answers(value: Any, judged_s: int) -> dict[int, str]:
+    """Return age -> answer to "under that age?" as of `judged_s`.
+
+    From the start of its quarter `until` an answer reads cannot_exclude: the benefit of the doubt goes to
+    the child (docs/protocol.md, section 6).
+
+    Raises:
+        MalformedError: not `ages` of the CDDL.
+    """
+    if not isinstance(value, dict) or not value:
+        raise MalformedError("age answers are a map", field=AGES)
+    quarter = calendar_days.quarter_of_seconds(judged_s)
+    answers = {}
+    for age, pair in value.items():
+        if type(age) is not int or not 1 <= age <= 99 or type(pair) is not list or len(pair) != 2:
+            raise MalformedError("an age answer has an age, an answer and a quarter", field=AGES)
+        answer, until = pair
+        if type(answer) is not int or not 0 <= answer <= _CANNOT_EXCLUDE:
+            raise MalformedError("an answer is 0, 1 or 2", field=AGES)
+        if type(until) is not int or not _FIRST_QUARTER <= until <= _LAST_QUARTER:
+            raise MalformedError("an answer ends with a quarter", field=AGES)
+        answers[age] = _ANSWERS[answer if quarter < until else _CANNOT_EXCLUDE]
+    return answers
+
+
+def read_companion(card: Card, judged_s: int) -> CompanionRight:
+    """Return the authorisation that stands open on a companion's card.
+
+    Raises:
+        MalformedError: not `companion` of the CDDL.
+    """
+    parts = (parse_disclosure(content) for content in card.header.opened)
+    salt, value = next((part.salt, part.value) for part in parts if part.key == COMPANION)
+    match value:
+        case [bytes(child), bytes(adult), int(scope), int(until)] if (
+            len(child) == len(adult) == _HASH_BYTES and type(scope) is int and 1 <= scope <= len(SCOPES)
+        ):
+            last_day = calendar_days.date_of_day(until)
+            ended = calendar_days.day_of_seconds(judged_s) > until
+            return CompanionRight(SCOPES[scope - 1], last_day, ended, salt, child, adult)
+    raise MalformedError("not the form of a companion's authorisation", field=COMPANION)
+
+
+def read_opened(claims: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return every disclosed claim but answers and authorisation, those of known names decoded.
+
+    Raises:
+        MalformedError: a name or a birth is not of its form.
+    """
+    opened: dict[str, Any] = {}
+    for name, value in claims.items():
+        if name in (AGES, COMPANION):
+            continue
+        if name == "more" and isinstance(value, dict):
+            opened.update(read_opened(value))
+        else:
+            reader = _READERS.get(name)
+            opened[str(name)] = value if reader is None else reader(value)
+    return opened
+
+
+def _read_names(value: Any) -> list[dict[str, str]]:
+    if not isinstance(value, list) or not value:
+        raise MalformedError("names are a list", field="names")
+    try:
+        names = [parse_name(item) for item in value]
+    except InputError as error:
+        raise MalformedError("a name is not of its form", field="names") from error
+    return [
+        {"text": name.text, "script": name.script, "latin": name.latin, "kind": name.kind} for name in names
+    ]
+
+
+def _read_birth(value: Any) -> dict[str, str]:
+    match value:
+        case [int(earliest), int(latest), int(basis), str(calendar), str(told)] if (
+            0 <= basis < len(BASES) and earliest <= latest
+        ):
+            return {
+                "earliest": format_day(earliest),
+                "latest": format_day(latest),
+                "basis": BASES[basis],
+                "calendar": calendar,
+                "told": told,
+            }
+    raise MalformedError("a birth is not of its form", field="birth")
+
+
+_READERS: Final[dict[Any, Callable[[Any], Any]]] = {"names": _read_names, "birth": _read_birth}
