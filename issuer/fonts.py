@@ -23,6 +23,11 @@ from issuer.errors import IssuerError
 
 LATIN: Final = "Latn"
 RIGHT_TO_LEFT: Final = frozenset({"Arab", "Hebr"})
+TALL: Final[dict[str, float]] = {
+    "Arab": 1.1, "Beng": 1.15, "Deva": 1.15, "Ethi": 1.05, "Khmr": 1.3, "Laoo": 1.2, "Mymr": 1.3, "Taml": 1.1,
+    "Telu": 1.2, "Thai": 1.2,
+}  # fmt: skip
+"""How much higher than a Latin line a line of the script is, so that stacked signs touch nothing."""
 _JOINERS: Final = frozenset("\u200c\u200d")
 
 # ISO 15924 script -> (import package, folder, family).

@@ -20,7 +20,7 @@ from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, TextMode, WrapMode, XPos, YPos
 
 from credential.core.names import detect_script
-from issuer.fonts import LATIN, RIGHT_TO_LEFT, font_for
+from issuer.fonts import LATIN, RIGHT_TO_LEFT, TALL, font_for
 from issuer.qr import QUIET_ZONE_MODULES, QrSymbol
 
 PAGE_WIDTH_MM: Final = 210.0
@@ -95,7 +95,7 @@ class Paper:
         Raises:
             IssuerError: unsupported where the text is in a script without a font.
         """
-        size_pt, height = self._fit(text, width, style)
+        size_pt, line_mm, height = self._fit(text, width, style)
         pdf = self._pdf
         align = Align.C if style.align == "centre" else Align.L
         if style.align == "start" and (self._right_to_left or detect_script(text) in RIGHT_TO_LEFT):
@@ -110,7 +110,7 @@ class Paper:
             pdf.set_xy(x, y)
             pdf.multi_cell(
                 width,
-                size_pt * style.leading * _MM_PER_POINT,
+                line_mm,
                 text,
                 align=align,
                 new_x=XPos.LEFT,
@@ -121,7 +121,7 @@ class Paper:
 
     def text_height(self, text: str, width: float, style: Style) -> float:
         """Return the height in mm that `draw_text` will take."""
-        return self._fit(text, width, style)[1]
+        return self._fit(text, width, style)[2]
 
     def draw_symbol(self, symbol: QrSymbol, x: float, y: float, module_mm: float) -> None:
         """Draw a symbol as black rectangles; (x, y) is the corner of its quiet zone.
@@ -208,8 +208,9 @@ class Paper:
             self._families.add(font.family)
         return font.family.lower()
 
-    def _fit(self, text: str, width: float, style: Style) -> tuple[float, float]:
-        """Return the size in points and the height in mm of a text in a column."""
+    def _fit(self, text: str, width: float, style: Style) -> tuple[float, float, float]:
+        """Return the size in points, the line height and the whole height in mm of a text in a column."""
+        leading = style.leading * TALL.get(detect_script(text), 1)
         self._pdf.set_font(self._family(text), size=style.size_pt)
         size_pt = style.size_pt
         while True:
@@ -218,7 +219,8 @@ class Paper:
             smaller = size_pt - _SIZE_STEP_PT
             whole = all(self._pdf.get_string_width(word) <= width for word in text.split())
             if (whole and lines <= style.max_lines) or not style.min_size_pt or smaller < style.min_size_pt:
-                return size_pt, lines * size_pt * style.leading * _MM_PER_POINT
+                line_mm = size_pt * leading * _MM_PER_POINT
+                return size_pt, line_mm, lines * line_mm
             size_pt = smaller
 
     def _lines(self, text: str, width: float, size_pt: float) -> int:

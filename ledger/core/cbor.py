@@ -5,10 +5,9 @@ section 1: shortest integers, definite lengths, map keys in bytewise order of th
 duplicate keys, nesting of at most 16, no trailing bytes, no floats, no bignums. A tag always stays a
 `CBORTag`; nothing is turned into a date, a set or a reference.
 
-The parser checks each rule at the byte where it applies. That accepts exactly what a decoder that
-re-encodes and compares would accept (the tests hold the two equal) and takes half the time. The value
-types come from `cbor2`; its coder is not used, as it orders map keys by length first (RFC 7049), reads
-many encodings of one value and takes tags apart.
+`cbor2` does the coding. What makes the encoding the one encoding is ours: maps are put in bytewise order
+before they are written (its canonical mode orders by length first, RFC 7049), and what was read is
+written again and compared, which refuses every other spelling of a value.
 
 A map key is an integer, a byte string, a text string or a simple value. `true` and `null` are refused
 as keys: Python holds `True == 1`, so a lookup of label 1 would find them. A map with both 59 and
@@ -23,12 +22,12 @@ as keys: Python holds `True == 1`, so a lookup of label 1 would find them. A map
 
 from __future__ import annotations
 
+import io
 import math
-import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from cbor2 import CBORSimpleValue, CBORTag
+from cbor2 import CBORDecoder, CBORSimpleValue, CBORTag, dumps, loads
 
 from ledger.errors import MalformedError
 
@@ -36,18 +35,17 @@ __all__ = ["MAX_DEPTH", "REDACTED_KEYS", "CBORSimpleValue", "CBORTag", "decode",
 
 MAX_DEPTH: Final = 16
 """The most arrays, maps and tags that may enclose an item."""
+INT_MIN: Final = -(2**64)
+INT_MAX: Final = 2**64 - 1
+"""The integers of CBOR major types 0 and 1; beyond them lie bignums, which are refused."""
 REDACTED_KEYS: Final = CBORSimpleValue(59)
 """The map key `simple(59)`: digests of redacted claims (draft-ietf-spice-sd-cwt). Equals the integer 59
 in Python; see the module text."""
 
-_BIGNUM_TAGS: Final = frozenset((2, 3))
-_KEY_TYPES: Final = frozenset((int, bytes, str, CBORSimpleValue))
-# The first byte of an item: three bits of major type, five bits of argument.
-_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
-_FALSE, _TRUE, _NULL = 20, 21, 22
-_FLOAT_FORMATS: Final = {25: ">e", 26: ">f", 27: ">d"}
-# One byte for every head whose argument is below 24, at [major << 5 | argument].
-_SHORT_HEADS: Final = tuple(bytes((first,)) for first in range(256))
+_REFUSED_TAGS: Final = frozenset((2, 3, 25, 28, 29, 256))
+"""Bignums, and the tags by which one part of an item refers to another."""
+_KEY_TYPES: Final = frozenset((int, str, bytes, CBORSimpleValue))
+_LEAF_TYPES: Final = frozenset((str, bytes, bool, type(None)))
 
 
 def encode(value: Any) -> bytes:
@@ -57,13 +55,13 @@ def encode(value: Any) -> bytes:
     `CBORSimpleValue` (except 20 to 31, which are not simple values of their own).
 
     Raises:
-        ValueError: any other type (floats above all), an integer out of range, a bignum tag, a key that
+        ValueError: any other type (floats above all), an integer out of range, a bignum or reference tag, a key that
             is not int, str, bytes or simple value, nesting beyond `MAX_DEPTH`, or text that is not
             Unicode scalar values.
 
     Source: RFC 8949 section 4.2.1.
     """
-    return _write(value, 0)
+    return dumps(_ordered(value, 0))
 
 
 def decode(data: bytes, *, max_size: int, deterministic: bool = True, field: str = "cbor") -> Any:
@@ -81,7 +79,7 @@ def decode(data: bytes, *, max_size: int, deterministic: bool = True, field: str
 
     Raises:
         MalformedError: code too_large if `data` is longer than `max_size`; otherwise code malformed:
-            not well-formed, trailing bytes, indefinite length, duplicate or unusable map key, bignum,
+            not well-formed, trailing bytes, indefinite length, duplicate or unusable map key, bignum or reference tag,
             `undefined`, NaN, nesting beyond `MAX_DEPTH`, or (deterministic) not the one encoding.
 
     Source: RFC 8949 sections 4.2.1 and 5.3.1.
@@ -89,184 +87,97 @@ def decode(data: bytes, *, max_size: int, deterministic: bool = True, field: str
     if len(data) > max_size:
         raise MalformedError(f"more than {max_size} bytes", field=field, code="too_large")
     try:
-        value, end = _read(data, 0, 0, deterministic)
-    except IndexError as error:
-        raise MalformedError("the bytes end within an item", field=field) from error
-    except ValueError as error:
-        detail = "text is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise MalformedError(detail, field=field) from error
-    if end != len(data):
-        # An item that claims more bytes than there are moves the end beyond the data.
-        detail = "trailing bytes" if end < len(data) else "the bytes end within an item"
-        raise MalformedError(detail, field=field)
+        if not deterministic:
+            return _decode_foreign(data)
+        value = loads(data, **_STRICT)
+        canonical = encode(value) == data
+    except Exception as error:
+        # The library answers hostile bytes with errors of many types; to the caller they are one.
+        raise MalformedError("not an item of the CBOR profile", field=field) from error
+    if not canonical:
+        raise MalformedError("not in deterministic encoding", field=field)
     return value
 
 
-def _read(data: bytes, at: int, depth: int, deterministic: bool) -> tuple[Any, int]:
-    """Read the item at `at`; return it and the place after it, which may lie beyond the data."""
-    first = data[at]
-    at += 1
-    major = first >> 5
-    argument = first & 0x1F
-    if argument >= 24:
-        if major == _SIMPLE:
-            return _read_simple(data, at, argument, deterministic)
-        argument, at = _read_argument(data, at, argument, deterministic)
-    if major == _UNSIGNED:
-        return argument, at
-    if major == _BYTES:
-        end = at + argument
-        return data[at:end], end
-    if major == _TEXT:
-        end = at + argument
-        return data[at:end].decode(), end
-    if major == _NEGATIVE:
-        return -1 - argument, at
-    if major == _SIMPLE:
-        return _short_simple(argument), at
-    if depth == MAX_DEPTH and (argument or major == _TAG):
-        raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    if major == _MAP:
-        return _read_map(data, at, argument, depth + 1, deterministic)
-    if major == _TAG:
-        if argument in _BIGNUM_TAGS:
-            raise ValueError("bignum")
-        value, at = _read(data, at, depth + 1, deterministic)
-        return CBORTag(argument, value), at
-    items = []
-    for _ in range(argument):
-        item, at = _read(data, at, depth + 1, deterministic)
-        items.append(item)
-    return items, at
+def _decode_foreign(data: bytes) -> Any:
+    stream = io.BytesIO(data)
+    value = CBORDecoder(stream, **_STRICT).decode()
+    if stream.tell() != len(data):
+        raise ValueError("trailing bytes")
+    _ordered(value, 0, floats=True)  # for its refusals only
+    return value
 
 
-def _read_argument(data: bytes, at: int, width: int, deterministic: bool) -> tuple[int, int]:
-    """Read the argument that follows a first byte, and return it with the place after it."""
-    if width == 24:
-        argument = data[at]
-        if deterministic and argument < 24:
-            raise ValueError("integer or length is not the shortest")
-        return argument, at + 1
-    if width > 27:
-        raise ValueError("indefinite length or reserved head")
-    size = 1 << (width - 24)
-    argument = int.from_bytes(data[at : at + size])
-    if deterministic and not argument >> (4 * size):
-        raise ValueError("integer or length is not the shortest")
-    return argument, at + size
+class _PlainTags(Mapping[int, Callable[[Any, bool], Any]]):
+    """Table of tag decoders with one answer for every tag: it stays a tag."""
+
+    def __getitem__(self, tag: int) -> Callable[[Any, bool], Any]:
+        if tag in _REFUSED_TAGS:
+            raise ValueError("a tag that has no place in the profile")
+        return lambda value, _immutable: CBORTag(tag, value)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 1
 
 
-def _read_map(data: bytes, at: int, count: int, depth: int, deterministic: bool) -> tuple[Any, int]:
-    items: dict[Any, Any] = {}
-    previous = b""
-    for _ in range(count):
-        start = at
-        key = data[at]
-        if key < 24:  # the label itself: most keys of COSE and CWT take this one byte
-            at += 1
-        else:
-            key, at = _read(data, at, depth, deterministic)
-        if type(key) not in _KEY_TYPES:
-            raise ValueError("not a map key")
-        if deterministic:
-            encoded = data[start:at]
-            if encoded <= previous:
-                raise ValueError("map keys out of order")
-            previous = encoded
-        if key in items:
-            raise ValueError("duplicate map key")
-        items[key], at = _read(data, at, depth, deterministic)
-    return items, at
+_STRICT: Final[dict[str, Any]] = {
+    "allow_duplicate_keys": False,
+    "allow_indefinite": False,
+    "max_depth": MAX_DEPTH + 2,
+    "semantic_decoders": _PlainTags(),
+}
 
 
-def _short_simple(argument: int) -> Any:
-    if argument == _NULL:
-        return None
-    if argument < _FALSE:
-        return CBORSimpleValue(argument)
-    if argument > _NULL:
-        raise ValueError("undefined")
-    return argument == _TRUE
-
-
-def _read_simple(data: bytes, at: int, argument: int, deterministic: bool) -> tuple[Any, int]:
-    if argument == 24:
-        if data[at] < 32:
-            raise ValueError("not a simple value of its own")
-        return CBORSimpleValue(data[at]), at + 1
-    if deterministic or argument not in _FLOAT_FORMATS:
-        raise ValueError("float, break or reserved head")
-    end = at + (1 << (argument - 24))
-    if end > len(data):
-        raise IndexError
-    (number,) = struct.unpack(_FLOAT_FORMATS[argument], data[at:end])
-    if math.isnan(number):
-        raise ValueError("NaN")
-    return number, end
-
-
-def _write(value: Any, depth: int) -> bytes:
+def _ordered(value: Any, depth: int, *, floats: bool = False) -> Any:
+    """Return `value` in plain types with every map in bytewise order; refuse what has no place in it."""
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
     kind = type(value)
-    if kind is bytes:
-        content: bytes = value
-        return _head(_BYTES, len(content)) + content
+    if kind in _LEAF_TYPES:
+        return value
     if kind is int:
-        return _head(_UNSIGNED, value) if value >= 0 else _head(_NEGATIVE, -1 - value)
-    if kind is str:
-        text: bytes = value.encode()
-        return _head(_TEXT, len(text)) + text
+        if not INT_MIN <= value <= INT_MAX:
+            raise ValueError("integer beyond 64 bits")
+        return value
     if kind is list or kind is tuple:
-        return _head(_ARRAY, len(value)) + b"".join([_write(item, depth + 1) for item in value])
-    if kind is dict:
-        return _write_map(value, depth + 1)
-    if value is None:
-        return b"\xf6"
-    if kind is bool:
-        return b"\xf5" if value else b"\xf4"
-    return _write_rare(value, depth)
-
-
-def _write_rare(value: Any, depth: int) -> bytes:
-    if isinstance(value, CBORTag):
-        if value.tag in _BIGNUM_TAGS:
-            raise ValueError("bignum tag")
-        return _head(_TAG, value.tag) + _write(value.value, depth + 1)
-    if isinstance(value, CBORSimpleValue):
-        if 20 <= value.value < 32:
-            raise ValueError("not a simple value of its own")
-        return _head(_SIMPLE, value.value)
+        return [_ordered(item, depth + 1, floats=floats) for item in value]
     if isinstance(value, Mapping):
-        return _write_map(value, depth + 1)
+        return _ordered_map(value, depth + 1, floats=floats)
+    if kind is CBORTag:
+        if value.tag in _REFUSED_TAGS:
+            raise ValueError("a tag that has no place in the profile")
+        return CBORTag(value.tag, _ordered(value.value, depth + 1, floats=floats))
+    if kind is CBORSimpleValue:
+        if 20 <= value.value <= 31:
+            raise ValueError("not a simple value of its own")
+        return value
     # Enumerations of integers and of text are what they count or spell.
     if isinstance(value, int):
-        return _write(int(value), depth)
+        return _ordered(int(value), depth)
     if isinstance(value, str):
-        return _write(str.__str__(value), depth)
-    raise ValueError(f"not a type of the CBOR profile: {type(value).__name__}")
+        return str.__str__(value)
+    if floats and kind is float and not math.isnan(value):
+        return value
+    raise ValueError(f"not a type of the CBOR profile: {kind.__name__}")
 
 
-def _write_map(items: Mapping[Any, Any], depth: int) -> bytes:
-    parts = []
-    for key, item in items.items():
-        if type(key) not in _KEY_TYPES and (isinstance(key, bool) or not isinstance(key, int | str)):
-            raise ValueError(f"not a map key: {type(key).__name__}")
-        parts.append((_write(key, depth), _write(item, depth)))
-    parts.sort()
-    return _head(_MAP, len(parts)) + b"".join([part for pair in parts for part in pair])
+def _ordered_map(value: Mapping[Any, Any], depth: int, *, floats: bool) -> dict[Any, Any]:
+    pairs = []
+    for key, item in value.items():
+        plain = key if type(key) in _KEY_TYPES else _ordered(key, depth)
+        if type(plain) not in _KEY_TYPES:
+            raise ValueError("not a map key")
+        pairs.append((dumps(plain), plain, _ordered(item, depth, floats=floats)))
+    pairs.sort(key=_encoded_key)
+    ordered = {key: item for _, key, item in pairs}
+    if len(ordered) != len(pairs):
+        raise ValueError("two keys that Python holds equal")
+    return ordered
 
 
-def _head(major: int, argument: int) -> bytes:
-    first = major << 5
-    if argument < 24:
-        return _SHORT_HEADS[first | argument]
-    if argument < 0x100:
-        return bytes((first | 24, argument))
-    if argument < 0x10000:
-        return bytes((first | 25, argument >> 8, argument & 0xFF))
-    if argument < 0x100000000:
-        return _SHORT_HEADS[first | 26] + argument.to_bytes(4)
-    if argument < 0x10000000000000000:
-        return _SHORT_HEADS[first | 27] + argument.to_bytes(8)
-    raise ValueError("integer beyond 64 bits")
+def _encoded_key(pair: tuple[bytes, Any, Any]) -> bytes:
+    return pair[0]
+

@@ -13,6 +13,7 @@ it is never made anew, because a missing lock is a reason to stop.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -66,26 +67,29 @@ class CheckpointLock:
         Raises:
             StorageError: the file exists, or cannot be written.
         """
+        if path.exists():
+            raise StorageError("there is a checkpoint lock at this place", field="lock")
+        aside = path.with_name(path.name + ".new")
         try:
-            # Exclusive: of two that begin a ledger at once, one fails here.
-            path.open("xb").close()
-            connection = _connect(path)
-            # One script, one transaction: a lock without its row is never seen.
-            connection.executescript("BEGIN;" + _TABLE)
-            connection.execute(
-                "INSERT INTO lock VALUES (1, ?, ?, ?, ?)", (origin, head.size, head.root, head.note)
-            )
-            connection.execute("COMMIT")
+            aside.unlink(missing_ok=True)
+            # Made aside and renamed: whoever finds a lock finds a whole one.
+            with closing(_connect(aside, "rwc")) as connection:
+                connection.executescript(_TABLE)
+                connection.execute(
+                    "INSERT INTO lock VALUES (1, ?, ?, ?, ?)", (origin, head.size, head.root, head.note)
+                )
+            aside.rename(path)
+            sync_directory(path.parent)
         except (OSError, sqlite3.Error) as error:
             raise StorageError("the checkpoint lock cannot be made", field="lock") from error
-        return cls(path, connection, origin)
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the lock of a ledger.
 
         Raises:
-            ForkAlarm: code lock_mismatch, there is no lock, or none that was finished.
+            ForkAlarm: code lock_mismatch, there is no lock.
             StorageError: it cannot be read.
         """
         if not path.is_file():
@@ -95,15 +99,11 @@ class CheckpointLock:
                 code="lock_mismatch",
             )
         try:
-            connection = _connect(path)
-            tables = connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = 'lock'").fetchone()
-            row = connection.execute("SELECT origin FROM lock").fetchone() if tables[0] else None
+            connection = _connect(path, "rw")
+            (origin,) = connection.execute("SELECT origin FROM lock").fetchone()
         except sqlite3.Error as error:
             raise StorageError("the checkpoint lock cannot be read", field="lock") from error
-        if row is None:
-            connection.close()
-            raise ForkAlarm("the checkpoint lock is empty", field="lock", code="lock_mismatch")
-        return cls(path, connection, row[0])
+        return cls(path, connection, origin)
 
     def read(self) -> LockedHead:
         """Return the head that the lock holds.
@@ -165,9 +165,20 @@ def hold_directory(data_dir: Path) -> Iterator[None]:
         guard.release()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def sync_directory(folder: Path) -> None:
+    """Make a rename inside a folder durable, where the system can."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode=rw", uri=True, check_same_thread=False, isolation_level=None
+        f"{path.resolve().as_uri()}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None
     )
     connection.execute("PRAGMA busy_timeout = 10000")
     connection.execute("PRAGMA journal_mode = WAL")

@@ -20,7 +20,10 @@ INTEGERS = st.integers(-(2**64), 2**64 - 1) | st.integers(-300, 300)
 SIMPLE = st.sampled_from((*range(20), *range(32, 256))).map(CBORSimpleValue)
 KEYS = INTEGERS | st.binary(max_size=40) | st.text(max_size=40) | SIMPLE
 SCALARS = KEYS | st.booleans() | st.none()
-TAGS = st.integers(4, 2**64 - 1) | st.integers(0, 1) | st.sampled_from((18, 28, 29, 256, 258, 55799))
+REFUSED_TAGS = (2, 3, 25, 28, 29, 256)
+TAGS = (st.integers(0, 2**64 - 1) | st.sampled_from((0, 1, 18, 258, 55799))).filter(
+    lambda tag: tag not in REFUSED_TAGS
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (
@@ -329,7 +332,7 @@ def test_a_duplicate_key_is_found_behind_its_longer_form() -> None:
     refusal(bytes.fromhex("a20100180100"), deterministic=False)
 
 
-@pytest.mark.parametrize("tag", [0, 1, 4, 5, 18, 24, 25, 28, 29, 30, 35, 37, 60, 100, 256, 258, 260, 55799])
+@pytest.mark.parametrize("tag", [0, 1, 4, 5, 18, 24, 30, 35, 37, 60, 100, 258, 260, 55799])
 def test_a_tag_stays_a_tag(tag: int) -> None:
     inner = [b"\x01", {1: "2026-01-01"}]
     for deterministic in (True, False):

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, NamedTuple
 
-from credential.core.calendar_days import date_of_day, date_of_seconds, month_of_seconds
 from ledger.codes import CODES, EXIT_OK, EXIT_VERDICT
+from ledger.core.calendar_days import date_of_day, date_of_seconds, month_of_seconds
 from ledger.core.status_change import REASON_NAMES
 from ledger.errors import CodedError
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from credential.core import calendar_days
 from credential.core.birth import BASES
 from credential.core.disclosure import parse_disclosure
 from credential.core.issue import SCOPES
 from credential.core.names import parse_name
 from credential.core.sd_cwt import disclose_top_level
 from credential.errors import InputError
+from ledger.core import calendar_days
 from ledger.core.cbor import REDACTED_KEYS
 from ledger.core.claims import CLAIM_STATUS, CLAIM_SUB, CLAIM_VCT
 from ledger.errors import MalformedError

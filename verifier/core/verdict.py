@@ -1,0 +1,378 @@
+"""The verdict: is this card genuine, and is it in force as of the list at hand.
+
+docs/protocol.md, section 10: eleven steps in a fixed order. `verify` raises only where the card cannot be
+judged genuine and returns evidence otherwise; `judge` makes one result of both for commands and services.
+Nothing here reads a clock, asks a network or keeps anything.
+
+The entry of a card is not encoded again to prove that it is deterministic: its form is matched byte by
+byte, and its leaf is looked up in the ledger, which takes nothing else.
+
+    evidence = verify("SC1:6BF...", trusted, now)
+    evidence.state, evidence.codes
+    ('confirmed_stale', ('stale',))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from credential.core.profiles import Profile, built_in_profile
+from credential.core.qr_text import SealKeys, parse_qr_text
+from credential.core.sealed_disclosure import SealedDisclosure, open_sealed
+from credential.errors import SecretError
+from ledger.core.calendar_days import DAY_S
+from ledger.core.cells import fold_cell
+from ledger.core.merkle import leaf_hash
+from ledger.core.registry.issuers import ACTIVE, DISTRUSTED, KeyRecord
+from ledger.core.status_change import AFFIRMED, HELD, REPLACED, SUSPENDED, VALID, WITHDRAWN
+from ledger.errors import CodedError
+from verifier.core.card import Card, merge_cards, read_card
+from verifier.core.evidence import (
+    CompanionRight,
+    Evidence,
+    Status,
+    Verdict,
+    leading_state,
+    order_codes,
+)
+from verifier.core.open_parts import (
+    AGES,
+    COMPANION,
+    open_disclosures,
+    read_answers,
+    read_companion,
+    read_opened,
+)
+from verifier.core.trust import TrustedIssuer, TrustedList
+from verifier.errors import CardError
+
+RECENT_S: Final = 35 * DAY_S
+"""How far back before the list's time a card may be dated and still be on its way to the ledger."""
+CLOCK_AHEAD_S: Final = 400 * DAY_S
+_STATUS_CODES: Final = {
+    VALID: None,
+    WITHDRAWN: "withdrawn",
+    SUSPENDED: "suspended",
+    REPLACED: "replaced",
+    AFFIRMED: None,
+    HELD: "quarantined",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StationPolicy:
+    """What a station decides for itself: from how many days on its list counts as stale."""
+
+    stale_after_days: int = 7
+
+
+DEFAULT_POLICY: Final = StationPolicy()
+
+
+def verify(
+    text: str,
+    trusted: TrustedList | None,
+    now: datetime | int,
+    *,
+    policy: StationPolicy = DEFAULT_POLICY,
+) -> Evidence:
+    """Judge the text of one code.
+
+    Args:
+        text: `SC1:` + Base45.
+        trusted: the list at hand, or None.
+        now: the device's clock: seconds since 1970, or a datetime with a time zone.
+        policy: from when on the list counts as stale.
+
+    Raises:
+        CodedError: a code of docs/protocol.md section 10 that is "raised": malformed, too_large,
+            unsupported, bad_signature, bad_disclosure, not_listed, out_of_scope, unknown_issuer, no_bundle.
+    """
+    data = parse_qr_text(text)  # step 1
+    card = read_card(data)  # step 2
+    return verify_card(card, trusted, now, policy=policy)
+
+
+def verify_card(
+    card: Card,
+    trusted: TrustedList | None,
+    now: datetime | int,
+    *,
+    policy: StationPolicy = DEFAULT_POLICY,
+) -> Evidence:
+    """Take steps 3 to 11 with a card that was read; arguments and errors as `verify`."""
+    codes: list[str] = []
+    trusted, issuer = find_issuer(card, trusted)  # step 3
+    record = find_key(card, issuer)  # step 4
+    record.key.verify(card.alg, card.message, card.signature)  # step 5
+    listed = check_position(card, record, trusted, codes)  # step 6
+    distrusted = check_scope(card, issuer, record, listed=listed)  # step 7
+    claims, profile = open_claims(card, codes)  # step 8
+    status = look_up_status(card, trusted, codes, listed=listed)  # step 9
+    if distrusted and (status is None or status.value != AFFIRMED):
+        codes.append("key_distrusted")
+    judged_s, list_age_days = judge_time(card, trusted, _seconds(now), policy, codes)  # step 10
+    answers, companion = answer(card, claims, profile, judged_s, codes)  # step 11
+    ordered = order_codes(codes) if codes else ()
+    header = card.header
+    return Evidence(
+        state=leading_state(ordered),
+        codes=ordered,
+        issuer=issuer.name,
+        vct=card.claims.vct,
+        iat_s=card.claims.iat,
+        exp_s=card.claims.exp,
+        index=None if header.position is None else header.position.index,
+        list_time_s=trusted.now_min_s,
+        list_age_days=list_age_days,
+        judged_s=judged_s,
+        status=status,
+        answers=answers,
+        companion=companion,
+        opened=read_opened(claims),
+        sealed_count=len(header.sealed),
+        sub=card.claims.sub,
+    )
+
+
+def judge(
+    text: str,
+    trusted: TrustedList | None,
+    now: datetime | int,
+    *,
+    policy: StationPolicy = DEFAULT_POLICY,
+) -> Verdict:
+    """Judge the text of one code and never raise for what is wrong with it; arguments as `verify`."""
+    try:
+        return Verdict.of_evidence(verify(text, trusted, now, policy=policy))
+    except CodedError as error:
+        return Verdict.of_error(error)
+
+
+def judge_texts(
+    texts: list[str],
+    trusted: TrustedList | None,
+    now: datetime | int,
+    *,
+    slip: SealKeys | None = None,
+    policy: StationPolicy = DEFAULT_POLICY,
+) -> list[Verdict]:
+    """Judge the texts of several codes: front and back of one card give one verdict, in the order of reading.
+
+    Args:
+        texts: at least one.
+        slip: opens the sealed parts of the card that it names, on request of the bearer.
+
+    Raises:
+        SecretError: code wrong_secret, a slip was given and is of none of the cards, or does not open it.
+        DisclosureError: code bad_disclosure, what a slip opens is not part of the card.
+    """
+    cards: list[Card] = []
+    verdicts: list[Verdict] = []
+    for text in texts:
+        try:
+            cards.append(read_card(parse_qr_text(text)))
+        except CodedError as error:
+            verdicts.append(Verdict.of_error(error))
+    merged = merge_cards(cards)
+    if slip is not None:
+        if all(card.claims.sub != slip.sub for card in merged):
+            raise SecretError("the slip is of another card", field="slip")
+        merged = [unseal(card, slip) if card.claims.sub == slip.sub else card for card in merged]
+    return [_judge_card(card, trusted, now, policy) for card in merged] + verdicts
+
+
+def open_sealed_parts(
+    text: str,
+    slip: SealKeys,
+    trusted: TrustedList | None,
+    now: datetime | int,
+    *,
+    policy: StationPolicy = DEFAULT_POLICY,
+) -> Evidence:
+    """Judge a code with its sealed parts opened by a slip, because the bearer asks for it.
+
+    Raises:
+        SecretError: code wrong_secret, the slip is of another card, has no key of a group, or a sealed
+            part was changed.
+        CodedError: as `verify`; bad_disclosure too where a part opens and is not what the issuer signed.
+    """
+    card = read_card(parse_qr_text(text))
+    if slip.sub != card.claims.sub:
+        raise SecretError("the slip is of another card", field="slip")
+    return verify_card(unseal(card, slip), trusted, now, policy=policy)
+
+
+def unseal(card: Card, slip: SealKeys) -> Card:
+    """Return the card with its sealed parts opened by the slip's keys.
+
+    A slip may have the keys of some groups only; the parts of the others then stay closed.
+
+    Raises:
+        SecretError: code wrong_secret: nothing opens, or a slip with the keys of all groups leaves a part
+            closed, because that part was changed.
+        MalformedError: a part opens and is not of its form; code unsupported for an unknown profile.
+    """
+    header = card.header
+    parts = [(part, _open_with(slip.keys.values(), part)) for part in header.sealed]
+    opened = [content for _, content in parts if content is not None]
+    closed = tuple(part for part, content in parts if content is None)
+    groups = set(built_in_profile(card.claims.vct).sealed_groups)
+    if parts and (not opened or (closed and groups <= slip.keys.keys())):
+        raise SecretError("the slip does not open this card", field="sealed")
+    unsealed = header._replace(sealed=closed, opened=tuple(dict.fromkeys((*header.opened, *opened))))
+    return replace(card, header=unsealed)
+
+
+def find_issuer(card: Card, trusted: TrustedList | None) -> tuple[TrustedList, TrustedIssuer]:
+    """Step 3: a list is loaded (`no_bundle`) and knows the issuer (`unknown_issuer`)."""
+    if trusted is None:
+        raise CardError("no_bundle", "no list is loaded", field="bundle")
+    issuer = trusted.issuers.get(card.claims.iss)
+    if issuer is None:
+        raise CardError("unknown_issuer", "no admitted issuer has this name", field="iss")
+    return trusted, issuer
+
+
+def find_key(card: Card, issuer: TrustedIssuer) -> KeyRecord:
+    """Step 4: the issuer has this key, active or not (`unknown_issuer`)."""
+    record = issuer.keys.get(card.kid)
+    if record is None:
+        raise CardError("unknown_issuer", "the issuer has no such key", field="kid")
+    return record
+
+
+def check_position(card: Card, record: KeyRecord, trusted: TrustedList, codes: list[str]) -> bool:
+    """Step 6: return whether the ledger at hand has the card where it says.
+
+    Where the list cannot know, because the card is newer or does not say, the code is `not_yet_listed` or
+    `incomplete`.
+
+    Raises:
+        CardError: code not_listed.
+    """
+    position = card.header.position
+    if position is not None and position.index < trusted.tree_size:
+        cell = fold_cell(leaf_hash(card.entry), position.index, position.path)
+        if cell != trusted.cell(position.index):
+            raise CardError("not_listed", "the ledger has another entry there", field="position")
+        return True
+    if card.claims.iat >= trusted.now_min_s - RECENT_S:
+        if record.state == ACTIVE:
+            codes.append("not_yet_listed")
+            return False
+    elif position is None:
+        codes.append("incomplete")
+        return False
+    raise CardError("not_listed", "the ledger at hand should have it, and has not", field="position")
+
+
+def check_scope(card: Card, issuer: TrustedIssuer, record: KeyRecord, *, listed: bool) -> bool:
+    """Step 7: the key and the scope allowed this there; return whether the key is distrusted for it.
+
+    Raises:
+        CardError: code out_of_scope.
+    """
+    claims, position = card.claims, card.header.position
+    index = position.index if listed and position is not None else None
+    scope = issuer.scope_at(index)
+    if scope is None or claims.vct not in scope.vcts or not claims.uri.startswith(issuer.list_prefix):
+        raise CardError("out_of_scope", "the issuer was not allowed to sign this", field="vct")
+    if index is None:
+        return record.state == DISTRUSTED
+    if scope.suspended or not record.was_active(index):
+        raise CardError("out_of_scope", "the issuer or its key was not active there", field="kid")
+    return record.distrusted_from is not None and index >= record.distrusted_from
+
+
+def open_claims(card: Card, codes: list[str]) -> tuple[dict[Any, Any], Profile]:
+    """Step 8: every disclosure matches (`bad_disclosure`), and what must be open is (`incomplete`).
+
+    Raises:
+        DisclosureError: code bad_disclosure.
+        MalformedError: a disclosure is not of its form; code unsupported for an unknown profile.
+    """
+    claims = open_disclosures(card)
+    profile = built_in_profile(card.claims.vct)
+    if any(name not in claims for name in profile.must_open):
+        codes.append("incomplete")
+    return claims, profile
+
+
+def look_up_status(card: Card, trusted: TrustedList, codes: list[str], *, listed: bool) -> Status | None:
+    """Step 9: status of the place; None where the list at hand does not have the place yet."""
+    places = trusted.lists.get(card.claims.uri)
+    if places is None:
+        if listed:  # a listed card has its place on a list that the seal commits to
+            codes.append("status_unknown")
+        return None
+    status = places.status(card.claims.idx)
+    code = _STATUS_CODES.get(status.value, "status_unknown")
+    if code is not None:
+        codes.append(code)
+    return status
+
+
+def judge_time(
+    card: Card, trusted: TrustedList, now_s: int, policy: StationPolicy, codes: list[str]
+) -> tuple[int, int | None]:
+    """Step 10: return the time at which dates are judged, and the age of the list in whole days.
+
+    A clock before the witnesses' time or more than 400 days after it is wrong: dates are judged at the
+    witnesses' time, and nobody knows how old the list is.
+    """
+    age_s = now_s - trusted.now_min_s
+    if 0 <= age_s <= CLOCK_AHEAD_S:
+        judged_s, age_days = now_s, age_s // DAY_S
+        if age_s > policy.stale_after_days * DAY_S:
+            codes.append("stale")
+    else:
+        judged_s, age_days = trusted.now_min_s, None
+        codes += ("clock_wrong", "stale")
+    if judged_s >= card.claims.exp:
+        codes.append("expired")
+    if judged_s < card.claims.iat:
+        codes.append("not_yet_valid")
+    return judged_s, age_days
+
+
+def answer(
+    card: Card, claims: dict[Any, Any], profile: Profile, judged_s: int, codes: list[str]
+) -> tuple[dict[int, str], CompanionRight | None]:
+    """Step 11: answers and the companion's authorisation, as of the judged time."""
+    answers = read_answers(claims[AGES], judged_s) if AGES in claims else {}
+    companion = None
+    if COMPANION in claims:
+        companion = read_companion(card, judged_s)
+        if companion.ended:
+            codes.append("companion_ended")
+    return answers, companion
+
+
+def _judge_card(
+    card: Card, trusted: TrustedList | None, now: datetime | int, policy: StationPolicy
+) -> Verdict:
+    try:
+        return Verdict.of_evidence(verify_card(card, trusted, now, policy=policy))
+    except CodedError as error:
+        return Verdict.of_error(error)
+
+
+def _open_with(keys: Iterable[bytes], part: SealedDisclosure) -> bytes | None:
+    for key in keys:
+        try:
+            return open_sealed(part, key)
+        except SecretError:
+            continue
+    return None
+
+
+def _seconds(now: datetime | int) -> int:
+    if isinstance(now, int):
+        return now
+    if now.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return int(now.timestamp())
