@@ -13,14 +13,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final, Literal, cast
 
 from fpdf import FPDF
-from fpdf.enums import Align, MethodReturnValue, TextMode, WrapMode, XPos, YPos
+from fpdf.enums import Align, TextMode
+from fpdf.fonts import TTFFont
 
 from credential.core.names import detect_script
-from issuer.fonts import LATIN, RIGHT_TO_LEFT, TALL, font_for
+from issuer.fonts import (
+    LATIN,
+    REGULAR,
+    RIGHT_TO_LEFT,
+    TALL,
+    draws_alone,
+    font_for,
+    split_word,
+    text_width_em,
+    wrap_text,
+)
 from issuer.qr import QUIET_ZONE_MODULES, QrSymbol
 
 PAGE_WIDTH_MM: Final = 210.0
@@ -33,7 +43,6 @@ INK: Final[Colour] = (24, 36, 44)
 QUIET: Final[Colour] = (92, 104, 112)
 ACCENT: Final[Colour] = (58, 96, 120)
 HAIRLINE: Final[Colour] = (168, 176, 182)
-BLACK: Final[Colour] = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class Paper:
         self._pdf.set_producer("safeconduct")
         self._pdf.set_text_shaping(True)
         self._families: set[str] = set()
+        self._blocks: dict[tuple[str, float, Style], _Block] = {}
 
     def add_page(self) -> None:
         """Start a new page; everything is drawn on the last one."""
@@ -95,53 +105,40 @@ class Paper:
         Raises:
             IssuerError: unsupported where the text is in a script without a font.
         """
-        size_pt, line_mm, height = self._fit(text, width, style)
-        pdf = self._pdf
+        pdf, block = self._pdf, self._fit(text, width, style)
         align = Align.C if style.align == "centre" else Align.L
-        if style.align == "start" and (self._right_to_left or detect_script(text) in RIGHT_TO_LEFT):
+        if style.align == "start" and (self._right_to_left or block.script in RIGHT_TO_LEFT):
             align = Align.R
-        with pdf.local_context():
-            pdf.set_text_color(*style.colour)
-            if style.heavy:
-                pdf.set_draw_color(*style.colour)
-                pdf.set_line_width(size_pt * 0.028 * _MM_PER_POINT)
-                pdf.text_mode = TextMode.FILL_STROKE
-            pdf.set_font(self._family(text), size=size_pt)
+        pdf.set_text_color(*style.colour)
+        if style.heavy:
+            pdf.set_draw_color(*style.colour)
+            pdf.set_line_width(block.size_pt * 0.028 * _MM_PER_POINT)
+            pdf.text_mode = TextMode.FILL_STROKE
+        pdf.set_font(self._family(text, block.script), size=block.size_pt)
+        for line in block.lines:
             pdf.set_xy(x, y)
-            pdf.multi_cell(
-                width,
-                line_mm,
-                text,
-                align=align,
-                new_x=XPos.LEFT,
-                new_y=YPos.NEXT,
-                wrapmode=WrapMode.WORD,
-            )
-        return y + height
+            pdf.cell(width, block.line_mm, line, align=align)
+            y += block.line_mm
+        pdf.text_mode = TextMode.FILL
+        return y
 
     def text_height(self, text: str, width: float, style: Style) -> float:
         """Return the height in mm that `draw_text` will take."""
-        return self._fit(text, width, style)[2]
+        block = self._fit(text, width, style)
+        return len(block.lines) * block.line_mm
 
     def draw_symbol(self, symbol: QrSymbol, x: float, y: float, module_mm: float) -> None:
-        """Draw a symbol as black rectangles; (x, y) is the corner of its quiet zone.
+        """Draw a symbol as black rectangles, one for each run of a row; (x, y) is the corner of its quiet zone.
 
-        Runs along the rows are laid over runs along the columns, so that no hair of light shows between
-        neighbours where a viewer smooths edges.
+        All rectangles are one path, filled once: no hair of light shows between neighbours where a viewer
+        smooths edges. The path is written in modules, under a matrix that scales it.
         """
-        left, top = x + QUIET_ZONE_MODULES * module_mm, y + QUIET_ZONE_MODULES * module_mm
-        turned = QrSymbol(symbol.version, tuple(bytes(line) for line in zip(*symbol.modules, strict=True)))
-        with self._pdf.local_context():
-            self._pdf.set_fill_color(*BLACK)
-            for row, column, length in symbol.dark_runs():
-                self._rectangle(
-                    left + column * module_mm, top + row * module_mm, length * module_mm, module_mm
-                )
-            for column, row, length in turned.dark_runs():
-                if length > 1:
-                    self._rectangle(
-                        left + column * module_mm, top + row * module_mm, module_mm, length * module_mm
-                    )
+        points = module_mm / _MM_PER_POINT
+        left = x / _MM_PER_POINT + QUIET_ZONE_MODULES * points
+        top = (PAGE_HEIGHT_MM - y) / _MM_PER_POINT - QUIET_ZONE_MODULES * points
+        path = " ".join(f"{column} {row} {length} 1 re" for row, column, length in symbol.dark_runs())
+        # fpdf2 offers no call for a path of many rectangles; a call for each of them takes ten times longer.
+        self._pdf._out(f"q 0 g {points:.5f} 0 0 {-points:.5f} {left:.4f} {top:.4f} cm {path} f Q")
 
     def start_x(self, x: float, width: float) -> float:
         """Return x of a box of that width, mirrored on the page where the layout runs from the right."""
@@ -194,37 +191,54 @@ class Paper:
     def _rectangle(self, x: float, y: float, width: float, height: float) -> None:
         self._pdf.rect(x, y, width, height, style="F")
 
-    def _family(self, text: str) -> str:
-        """Return the family for the script of a text, loaded, with Noto Sans behind it for the rest."""
-        family = self._load(detect_script(text))
-        latin = self._load(LATIN)
-        self._pdf.set_fallback_fonts([latin] if family != latin else [])
+    def _family(self, text: str, script: str) -> str:
+        """Return the family for a script, loaded; Noto Sans stands behind it for what it cannot draw."""
+        family = self._load(script)
+        lacks = script != LATIN and not draws_alone(text, script)
+        self._pdf.set_fallback_fonts([self._load(LATIN)] if lacks else [])
         return family
 
     def _load(self, script: str) -> str:
         font = font_for(script)
-        if font.family not in self._families:
-            self._pdf.add_font(font.family, fname=Path(font.path))
-            self._families.add(font.family)
-        return font.family.lower()
+        key = font.family.lower()
+        if key not in self._families:
+            self._pdf.add_font(font.family, fname=font.path, variations=None if font.is_regular else REGULAR)
+            if not font.is_regular:
+                # fpdf2 shapes with the file as it is; the widths must be those of the style that is drawn.
+                cast("TTFFont", self._pdf.fonts[key]).hbfont.set_variations(REGULAR)
+            self._families.add(key)
+        return key
 
-    def _fit(self, text: str, width: float, style: Style) -> tuple[float, float, float]:
-        """Return the size in points, the line height and the whole height in mm of a text in a column."""
-        leading = style.leading * TALL.get(detect_script(text), 1)
-        self._pdf.set_font(self._family(text), size=style.size_pt)
-        size_pt = style.size_pt
-        while True:
-            self._pdf.set_font_size(size_pt)
-            lines = self._lines(text, width, size_pt)
-            smaller = size_pt - _SIZE_STEP_PT
-            whole = all(self._pdf.get_string_width(word) <= width for word in text.split())
-            if (whole and lines <= style.max_lines) or not style.min_size_pt or smaller < style.min_size_pt:
-                line_mm = size_pt * leading * _MM_PER_POINT
-                return size_pt, line_mm, lines * line_mm
-            size_pt = smaller
+    def _fit(self, text: str, width: float, style: Style) -> _Block:
+        """Return the lines of a text at the largest size from the style's down at which it fits the column."""
+        key = (text, width, style)
+        if key not in self._blocks:
+            self._blocks[key] = _lay_out(text, width, style)
+        return self._blocks[key]
 
-    def _lines(self, text: str, width: float, size_pt: float) -> int:
-        lines = self._pdf.multi_cell(
-            width, size_pt * _MM_PER_POINT, text, dry_run=True, output=MethodReturnValue.LINES
-        )
-        return len(cast("list[str]", lines))
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A text broken into lines at a size."""
+
+    script: str
+    size_pt: float
+    line_mm: float
+    lines: tuple[str, ...]
+
+
+def _lay_out(text: str, width: float, style: Style) -> _Block:
+    script = detect_script(text)
+    size_pt = style.size_pt
+    while True:
+        width_em = width / (size_pt * _MM_PER_POINT)
+        lines = wrap_text(text, script, width_em)
+        whole = all(text_width_em(line, script) <= width_em for line in lines)
+        smaller = size_pt - _SIZE_STEP_PT
+        if (whole and len(lines) <= style.max_lines) or not style.min_size_pt or smaller < style.min_size_pt:
+            break
+        size_pt = smaller
+    if not whole:
+        lines = [piece for line in lines for piece in split_word(line, script, width_em)]
+    line_mm = size_pt * style.leading * TALL.get(script, 1) * _MM_PER_POINT
+    return _Block(script, size_pt, line_mm, tuple(lines))

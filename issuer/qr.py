@@ -29,9 +29,9 @@ PREFIX: Final = "SC1:"
 MASK: Final = 4
 """Data mask of every printed code.
 
-Measured over 240 codes of version 19 at 0.5 mm a module, 150 dpi, turned by 6 to 8 degrees, blurred by a
-Gaussian of sigma 0.8 to 1.35 pixels: mask 4 reads 240 of 240 up to sigma 1.3 and 80 % at 1.35; the mask that
-the search of ISO/IEC 18004 picks 99.6 % and 67 %.
+Measured over 440 codes of version 19 at 0.5 mm a module, 150 dpi, turned by 6 to 8 degrees and blurred by a
+Gaussian: up to sigma 1.2 pixels all masks read more than 99.5 %; at 1.3 mask 4 reads 439 codes and the mask that
+the search of ISO/IEC 18004 picks 437; at 1.35 they read 80 % and 68 %.
 """
 ALPHANUMERIC: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:")
 CAPACITY_BYTES: Final[dict[int, int]] = {

@@ -370,12 +370,13 @@ def test_sixteen_levels_are_accepted_and_seventeen_are_not() -> None:
     with pytest.raises(MalformedError):
         sd_cwt.apply_disclosures({100: CBORTag(1, [deep])}, [])
     inner = element(nest(9)[100])
+    outer = nest(9)
+    innermost = outer[100]
+    while innermost != ["innermost"]:
+        innermost = innermost[0]
+    innermost[0] = CBORTag(60, inner.digest)
+    assert sd_cwt.apply_disclosures(outer, []).undisclosed == (inner.digest,)
     with pytest.raises(MalformedError):  # each part is shallow, together they are not
-        outer = nest(9)
-        holder = outer[100]
-        while holder != ["innermost"]:
-            holder = holder[0]
-        holder[0] = CBORTag(60, inner.digest)
         sd_cwt.apply_disclosures(outer, [inner.content])
 
 

@@ -52,9 +52,10 @@ def read_json_list(vectors_dir: Path, name: str) -> tuple[int, bytes]:
 def test_the_long_published_lists_hold_in_both_forms(vectors_dir: Path, bits: int) -> None:
     json_name, cbor_name, entries = LONG[bits]
     data = read_cbor(vectors_dir, cbor_name)
-    places = sl.parse_status_list(cbor.decode(data, max_size=1 << 16), max_size=1 << 20)
+    value = cbor.decode(data, max_size=1 << 16, deterministic=False)  # "bits" is not first in bytewise order
+    places = sl.parse_status_list(value, max_size=1 << 20)
     assert (places.bits, len(places)) == (bits, 1 << 20)
-    assert cbor.encode(sl.format_status_list(places)) == data
+    assert sl.format_status_list(places) == value
     json_bits, packed = read_json_list(vectors_dir, json_name)
     assert (json_bits, sl.decompress_list(packed, max_size=1 << 20)) == (bits, bytes(places.raw))
     found = dict(places.entries())
@@ -85,9 +86,10 @@ def test_the_long_published_lists_hold_in_both_forms(vectors_dir: Path, bits: in
 def test_the_short_published_lists_hold_in_both_forms(
     vectors_dir: Path, name: str, bits: int, values: list[int]
 ) -> None:
-    places = sl.parse_status_list(cbor.decode(read_cbor(vectors_dir, name), max_size=99))
+    value = cbor.decode(read_cbor(vectors_dir, name), max_size=99, deterministic=False)
+    places = sl.parse_status_list(value)
     assert [places.get(i) for i in range(len(places))] == values
-    assert cbor.encode(sl.format_status_list(places)) == read_cbor(vectors_dir, name)
+    assert sl.format_status_list(places) == value
     assert read_json_list(vectors_dir, name) == (bits, sl.compress_list(places.raw))
 
 
