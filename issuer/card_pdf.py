@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from credential.core.names import Name, detect_script
+from issuer.card_words import ENGLISH, CardWords
 from issuer.errors import InputError
 from issuer.fonts import RIGHT_TO_LEFT, can_print
 from issuer.paper import INK, PAGE_WIDTH_MM, QUIET, Colour, Paper, Style
@@ -47,49 +48,6 @@ _NAME_MIN_PT: Final = 3.5
 _NOTE: Final = Style(6.5, 5, 6, colour=INK, leading=1.35)
 _HINT: Final = Style(8, 6, 3, colour=QUIET, leading=1.4)
 _RULE: Final = Style(13, leading=1.35)
-
-
-@dataclass(frozen=True, slots=True)
-class CardWords:
-    """Every text that the desk prints, in one language. The default is the English master.
-
-    Attributes:
-        language: BCP 47 tag.
-        others: lines of text, named by where they stand.
-    """
-
-    language: str = "en"
-    issued_by: str = "Issued by"
-    valid_until: str = "Valid until"
-    reference: str = "Reference"
-    back_title: str = "About this card"
-    back_lines: tuple[str, ...] = (
-        "Scan the code on the other side to check it. No network is needed.",
-        "Nothing is shown that the bearer does not open.",
-        "It belongs to the bearer. Nobody else may keep it.",
-    )
-    back_code_line: str = "The code on this side stays closed until the bearer opens it."
-    card_hint: str = (
-        "Cut at the corner marks, fold along the dashed line with the print outside, glue. "
-        "Laminate matt, not glossy: glare hides the code."
-    )
-    words_title: str = "Your 12 words"
-    words_purpose: str = "With these words any desk can make you a new card. They are for nothing else."
-    words_rules: tuple[str, str, str] = (
-        "Keep this sheet in a safe place, apart from your card.",
-        "Do not photograph it or send it to anyone.",
-        "Nobody needs the words to check your card. Whoever asks for them, other than a desk that makes "
-        "you a new card, may not have them.",
-    )
-    words_lost: str = "If you lose this sheet, your card stays valid until its date."
-    slip_title: str = "Opening slip"
-    slip_lines: tuple[str, ...] = (
-        "This code opens the closed parts of your card, and nothing else.",
-        "Keep it apart from the card. Show it only when you want those parts to be seen.",
-    )
-
-
-ENGLISH: Final = CardWords()
 
 
 @dataclass(frozen=True, slots=True)

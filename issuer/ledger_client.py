@@ -1,8 +1,9 @@
 """The ledger as a desk sees it: register a statement, and believe nothing that is not proven.
 
-docs/protocol.md, section 8. What a ledger answers is checked here, whatever brought the answer: the logged
-bytes are the statement that was sent, and the receipt proves them under the receipts key of the pinned charter. The cell path of a card is the beginning of that
-receipt's path, because every tree is a multiple of 16 entries.
+docs/protocol.md, section 8. What a ledger answers is checked here, whatever brought the answer: the
+logged bytes are the statement that was sent, and the receipt proves them under the receipts key of the
+pinned charter. The cell path of a card is the beginning of that receipt's path, because every tree is a
+multiple of 16 entries.
 
     pin = pin_charter(charter_entry, charter_hash)
     client = InProcessLedgerClient(pin, submit, bundle)       # or ledger_http.HttpLedgerClient
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from ledger.core.cells import CELL_PATH_SIZE_BYTES, CELL_SIZE, fold_cell
+from ledger.core.cells import CELL_SIZE
 from ledger.core.cose_key import PublicKey
 from ledger.core.merkle import leaf_hash
 from ledger.core.receipt import check_inclusion_receipt, parse_inclusion_receipt, split_transparent_statement
@@ -128,13 +129,10 @@ def check_registered(entry: bytes, answer: bytes, key: PublicKey, pin: LedgerPin
     receipt = parse_inclusion_receipt(receipts[0])
     if receipt.issuer != pin.origin:
         raise VerificationError("not_listed", "a receipt of another ledger", field="receipt")
-    leaf = leaf_hash(logged)
-    size, index, _ = check_inclusion_receipt(receipts[0], leaf, pin.receipts_key)
+    size, index, _ = check_inclusion_receipt(receipts[0], leaf_hash(logged), pin.receipts_key)
     if size % CELL_SIZE or len(receipt.path) < _CELL_LEVELS:
         raise VerificationError("not_listed", "the tree is not a whole number of cells", field="receipt")
     path = b"".join(receipt.path[:_CELL_LEVELS])
-    assert len(path) == CELL_PATH_SIZE_BYTES
-    fold_cell(leaf, index, path)
     return Registered(index, path, logged, receipts[0])
 
 

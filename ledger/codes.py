@@ -52,7 +52,9 @@ def _code(name: str, state: str, http: int, exit_code: int, meaning: str) -> tup
 CODES: Final[dict[str, Code]] = dict(
     (
         # The card cannot be judged genuine (raised by verify; the first five also by registration).
-        _code("malformed", "unreadable", 400, 1, "The bytes are not in the one form that the protocol allows."),
+        _code(
+            "malformed", "unreadable", 400, 1, "The bytes are not in the one form that the protocol allows."
+        ),
         _code("too_large", "unreadable", 413, 1, "The input is larger than the protocol allows."),
         _code("unsupported", "unreadable", 400, 1, "An algorithm, type or version that is not supported."),
         _code("bad_signature", "altered", 400, 1, "The signature does not verify."),
@@ -64,17 +66,33 @@ CODES: Final[dict[str, Code]] = dict(
         # Genuine, with something to say (fields of the evidence, in the order in which they lead).
         _code("withdrawn", "withdrawn", 200, 1, "The issuer withdrew this."),
         _code("suspended", "suspended", 200, 1, "Under review."),
-        _code("key_distrusted", "suspended", 200, 1, "Signed by a key later reported stolen and not affirmed since."),
+        _code(
+            "key_distrusted",
+            "suspended",
+            200,
+            1,
+            "Signed by a key later reported stolen and not affirmed since.",
+        ),
         _code("status_unknown", "suspended", 200, 1, "A status that this version does not know."),
         _code("replaced", "replaced", 200, 1, "Replaced, or reported not in use."),
         _code("expired", "expired", 200, 1, "The validity has ended."),
-        _code("incomplete", "incomplete", 200, 1, "A part that must be open, or the ledger position, is missing."),
-        _code("bad_key_binding", "incomplete", 200, 1, "The key binding is missing, old or for someone else."),
+        _code(
+            "incomplete",
+            "incomplete",
+            200,
+            1,
+            "A part that must be open, or the ledger position, is missing.",
+        ),
+        _code(
+            "bad_key_binding", "incomplete", 200, 1, "The key binding is missing, old or for someone else."
+        ),
         _code("not_yet_listed", "not_yet_listed", 200, 1, "Signed, and newer than the list at hand."),
         _code("stale", "confirmed_stale", 200, 0, "The list is older than the station's policy."),
         _code("quarantined", "", 200, 0, "A mass change by the issuer is under review."),
         _code("not_yet_valid", "", 200, 0, "The day of issue has not begun by the judged time."),
-        _code("clock_wrong", "", 200, 0, "The device clock is wrong; dates are judged by the witnesses' time."),
+        _code(
+            "clock_wrong", "", 200, 0, "The device clock is wrong; dates are judged by the witnesses' time."
+        ),
         _code("companion_ended", "", 200, 0, "The authorisation to accompany has ended."),
         # Bundles and heads.
         _code("bundle_invalid", "", 422, 1, "The list cannot be trusted and was not loaded."),

@@ -84,7 +84,7 @@ class StatusList:
         """Return the entry at `index`.
 
         Raises:
-            MalformedError: the list has no such place (the draft, section 8.3: reject).
+            MalformedError: the list has no such place (the draft, "Validation Rules": reject).
         """
         byte, shift = self._place(index)
         return self.raw[byte] >> shift & ((1 << self.bits) - 1)
@@ -274,7 +274,7 @@ def check_status_list_token(
         CredentialError: the list has another URI or is dated more than 5 minutes ahead (code
             bundle_invalid); it has ended (code stale).
 
-    Source: draft-ietf-oauth-status-list, section 8.3.
+    Source: draft-ietf-oauth-status-list, "Validation Rules".
     """
     token, message = parse_status_list_token(data, max_size=max_size, deterministic=deterministic)
     cose.check_signature(message, key)

@@ -170,7 +170,8 @@ def _parse_verb(value: Any) -> Verb:
             return RetireKey(parse_bytes(item[1], KID_BYTES, field="verb.kid"))
         case _:
             return DistrustKey(
-                parse_bytes(item[1], KID_BYTES, field="verb.kid"), parse_uint(item[2], field="verb.from_index")
+                parse_bytes(item[1], KID_BYTES, field="verb.kid"),
+                parse_uint(item[2], field="verb.from_index"),
             )
 
 

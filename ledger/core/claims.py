@@ -66,6 +66,20 @@ class CredentialClaims:
     digests: tuple[bytes, ...]
 
 
+class CredentialFacts(NamedTuple):
+    """What the rules of the registry look at in a credential; small enough to travel between processes."""
+
+    iss: str
+    kid: bytes
+    statement_id: bytes
+    iat: int
+    exp: int
+    vct: str
+    uri: str
+    idx: int
+    digest_count: int
+
+
 class MatchedCredential(NamedTuple):
     """What `match_credential` reads from an entry; offsets are into the entry."""
 

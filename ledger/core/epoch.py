@@ -14,6 +14,7 @@ from typing import Final
 from ledger.core.cells import CELL_SIZE
 from ledger.core.chain import chain_next, chain_start, extend_chain
 from ledger.core.charter import Charter
+from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey, Signer
 from ledger.core.merkle import leaf_hash
 from ledger.core.registry.fold import Registry
@@ -26,6 +27,7 @@ MAX_EPOCH_STATEMENTS: Final = MAX_EPOCH_ENTRIES - CELL_SIZE
 _PADDING_LEAF: Final = leaf_hash(PADDING)
 
 CheckSignature = Callable[[Statement, PublicKey], None]
+Item = Statement | CredentialFacts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,9 @@ def genesis_epoch(
     _check_accepts(registry, ordered, check_signature)
     if len(accept_entries) != len(ordered):
         raise VerificationError("out_of_scope", "not one accept of each governor", field="accept")
-    built = _seal(registry, chain_start(registry.governance.origin), 0, [charter, *ordered], [], time_ms, seal_signer)
+    built = _seal(
+        registry, chain_start(registry.governance.origin), 0, [charter, *ordered], [], time_ms, seal_signer
+    )
     return registry, built
 
 
@@ -184,7 +188,8 @@ def replay_genesis(
         raise ForkAlarm("the genesis epoch is not charter, accepts, padding, seal", code="bad_epoch", index=0)
     seal = _find_seal(statements, 0, 1 + len(accepts))
     _open_epoch(registry, seal, 0)
-    return registry, *_check_seal(registry, chain_head, 0, entries, statements, verify)
+    leaves = [leaf_hash(entry) for entry in entries]
+    return registry, leaves, _check_seal(registry, chain_head, 0, statements, leaves, verify)
 
 
 def replay_epoch(
@@ -193,7 +198,6 @@ def replay_epoch(
     first_index: int,
     entries: Sequence[bytes],
     verify: CheckSignature = check_signature,
-    statements: Sequence[Statement | None] | None = None,
 ) -> tuple[list[bytes], list[bytes]]:
     """Replay one epoch against the state before it.
 
@@ -203,7 +207,6 @@ def replay_epoch(
         first_index: tree size before the epoch.
         entries: all entries of the epoch, its seal last.
         verify: checks a statement's signature under the key that the rules ask for.
-        statements: the parsed entries, None for padding, where the caller has parsed them already.
 
     Returns:
         Leaf hashes and chain values, one each per entry.
@@ -211,20 +214,45 @@ def replay_epoch(
     Raises:
         ForkAlarm: with index and code (bad_entry, bad_rule, bad_epoch, bad_seal) of the first violation.
     """
-    if statements is None:
-        statements = [_parse(entry, first_index + at) for at, entry in enumerate(entries)]
-    count = sum(s is not None for s in statements) - 1
-    seal = _find_seal(statements, first_index, count)
+    items = [_parse(entry, first_index + at) for at, entry in enumerate(entries)]
+    leaves = [_PADDING_LEAF if entry == PADDING else leaf_hash(entry) for entry in entries]
+    return leaves, replay_items(registry, chain_head, first_index, items, leaves, verify)
+
+
+def replay_items(
+    registry: Registry,
+    chain_head: bytes,
+    first_index: int,
+    items: Sequence[Item],
+    leaves: Sequence[bytes],
+    verify: CheckSignature = check_signature,
+) -> list[bytes]:
+    """Replay one epoch whose entries have been parsed and hashed elsewhere; as `replay_epoch`.
+
+    Args:
+        items: one per entry: a statement; None for padding; or the facts of a credential whose signature
+            has been verified under the key that this registry holds for its (iss, kid). A registry never
+            holds two keys for one pair, so the facts need no further look at the signature.
+        leaves: leaf hash per entry.
+
+    Returns:
+        Chain values, one per entry.
+    """
+    count = sum(item is not None for item in items) - 1
+    seal = _find_seal(items, first_index, count)
     _open_epoch(registry, seal, first_index)
-    _check_order(statements[:count], first_index)
-    for at, statement in enumerate(statements[:count]):
-        assert statement is not None  # noqa: S101 - _find_seal has checked the shape
+    _check_order(items[:count], first_index)
+    for at, item in enumerate(items[:count]):
         try:
-            verify(statement, registry.key_for(statement))
-            registry.apply(first_index + at, statement)
+            if isinstance(item, CredentialFacts):
+                registry.issuer_key(item.iss, item.kid)
+                registry.apply_credential(item)
+            elif item is not None:
+                verify(item, registry.key_for(item))
+                registry.apply(first_index + at, item)
         except CodedError as error:
             raise _alarm("bad_rule", error, first_index + at) from error
-    return _check_seal(registry, chain_head, first_index, entries, statements, verify)
+    return _check_seal(registry, chain_head, first_index, items, leaves, verify)
 
 
 def _parse(entry: bytes, index: int) -> Statement | None:
@@ -250,7 +278,9 @@ def _open_charter(entry: bytes) -> tuple[Statement, Registry]:
 def _check_accepts(registry: Registry, accepts: Sequence[Statement], verify: CheckSignature) -> None:
     governance = registry.governance
     if [statement.iss for statement in accepts] != [name for name, _ in governance.governors]:
-        raise VerificationError("out_of_scope", "not one accept of each governor, in their order", field="accept")
+        raise VerificationError(
+            "out_of_scope", "not one accept of each governor, in their order", field="accept"
+        )
     for statement in accepts:
         if statement.kind != "accept" or statement.sub != governance.origin:
             raise VerificationError("out_of_scope", "not an accept of this ledger", field="accept")
@@ -266,16 +296,18 @@ def _open_epoch(registry: Registry, seal: Seal, first_index: int) -> None:
         raise _alarm("bad_epoch", error, seal.index) from error
 
 
-def _find_seal(statements: Sequence[Statement | None], first_index: int, count: int) -> Seal:
+def _find_seal(statements: Sequence[Item], first_index: int, count: int) -> Seal:
     """Check the shape of an epoch: `count` statements, the least padding, one seal, and return the seal."""
     last = statements[-1] if statements else None
     end = first_index + len(statements)
-    if last is None or last.kind != "seal":
+    if not isinstance(last, Statement) or last.kind != "seal":
         raise ForkAlarm("the last entry of an epoch is not a seal", code="bad_epoch", index=max(end - 1, 0))
     well_formed = (
-        1 <= count
+        count >= 1
         and len(statements) <= MAX_EPOCH_ENTRIES
-        and all(s is not None and s.kind != "seal" for s in statements[:count])
+        and all(
+            isinstance(s, CredentialFacts) or (s is not None and s.kind != "seal") for s in statements[:count]
+        )
         and all(s is None for s in statements[count:-1])
         and len(statements) - count - 1 == -(count + 1) % CELL_SIZE
         and first_index % CELL_SIZE == 0
@@ -286,32 +318,35 @@ def _find_seal(statements: Sequence[Statement | None], first_index: int, count: 
     return seal
 
 
-def _check_order(statements: Sequence[Statement | None], first_index: int) -> None:
+def _check_order(items: Sequence[Item], first_index: int) -> None:
     previous = b""
-    for at, statement in enumerate(statements):
-        if statement is None:
+    for at, item in enumerate(items):
+        if item is None:
             continue
-        if statement.kind == "credential":
-            if statement.statement_id <= previous:
-                raise ForkAlarm("credentials are not in the order of identity", code="bad_epoch", index=first_index + at)
-            previous = statement.statement_id
+        if isinstance(item, CredentialFacts) or item.kind == "credential":
+            if item.statement_id <= previous:
+                raise ForkAlarm(
+                    "credentials are not by rising identity", code="bad_epoch", index=first_index + at
+                )
+            previous = item.statement_id
         elif previous:
-            raise ForkAlarm("a statement stands behind the credentials", code="bad_epoch", index=first_index + at)
+            raise ForkAlarm(
+                "a statement stands behind the credentials", code="bad_epoch", index=first_index + at
+            )
 
 
 def _check_seal(
     registry: Registry,
     chain_head: bytes,
     first_index: int,
-    entries: Sequence[bytes],
-    statements: Sequence[Statement | None],
+    items: Sequence[Item],
+    leaves: Sequence[bytes],
     verify: CheckSignature,
-) -> tuple[list[bytes], list[bytes]]:
-    leaves = [_PADDING_LEAF if entry == PADDING else leaf_hash(entry) for entry in entries]
+) -> list[bytes]:
     chain = extend_chain(chain_head, leaves)
-    statement = statements[-1]
-    assert statement is not None  # noqa: S101 - _find_seal has checked the shape
-    index = first_index + len(entries) - 1
+    statement = items[-1]
+    assert isinstance(statement, Statement)
+    index = first_index + len(items) - 1
     seal: Seal = statement.body
     try:
         verify(statement, registry.key_for(statement))
@@ -326,12 +361,16 @@ def _check_seal(
     }
     for name, value in expected.items():
         if getattr(seal, name) != value:
-            raise ForkAlarm("the seal does not say what the entries mean", code="bad_seal", field=name, index=index)
-    return leaves, chain
+            raise ForkAlarm(
+                "the seal does not say what the entries mean", code="bad_seal", field=name, index=index
+            )
+    return chain
 
 
 def _alarm(code: str, error: CodedError, index: int) -> ForkAlarm:
-    return ForkAlarm(f"{error.detail} ({error.code})", code=code, field=error.field or error.code, index=index)
+    return ForkAlarm(
+        f"{error.detail} ({error.code})", code=code, field=error.field or error.code, index=index
+    )
 
 
 def _statement_id(statement: Statement) -> bytes:

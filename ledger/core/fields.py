@@ -92,7 +92,9 @@ def format_list_uri(issuer_number: int, list_number: int) -> str:
     return f"sc:{issuer_number}/{list_number}"
 
 
-def parse_map(value: Any, required: Sequence[int], *, optional: Sequence[int] = (), field: str) -> Mapping[Any, Any]:
+def parse_map(
+    value: Any, required: Sequence[int], *, optional: Sequence[int] = (), field: str
+) -> Mapping[Any, Any]:
     """Return a map whose keys are all of `required`, any of `optional` and no other."""
     if not isinstance(value, dict) or any(type(key) is not int for key in value):
         raise MalformedError("not a map with integer keys", field=field)

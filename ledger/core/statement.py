@@ -15,9 +15,23 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.core import cbor, cose
-from ledger.core.actions import Action, Admission, format_action, format_admission, parse_action, parse_admission
+from ledger.core.actions import (
+    Action,
+    Admission,
+    format_action,
+    format_admission,
+    parse_action,
+    parse_admission,
+)
 from ledger.core.charter import Accept, Charter, format_accept, format_charter, parse_accept, parse_charter
-from ledger.core.claims import MAX_CREDENTIAL_BYTES, CredentialClaims, format_claims, match_credential, parse_claims
+from ledger.core.claims import (
+    MAX_CREDENTIAL_BYTES,
+    CredentialClaims,
+    CredentialFacts,
+    format_claims,
+    match_credential,
+    parse_claims,
+)
 from ledger.core.cose_key import ED25519, EDDSA, ES256, ESP256, PublicKey, Signer
 from ledger.core.fields import parse_bytes, parse_text
 from ledger.core.seal import Seal, format_seal, parse_seal
@@ -83,6 +97,14 @@ class Statement:
                 key do not fit.
         """
         key.verify(self.alg, self.message, self.signature)
+
+    def facts(self) -> CredentialFacts:
+        """Return what the rules look at in a credential."""
+        claims: CredentialClaims = self.body
+        return CredentialFacts(
+            self.iss, self.kid, self.statement_id, claims.iat, claims.exp, claims.vct, claims.uri, claims.idx,
+            len(claims.digests),
+        )  # fmt: skip
 
 
 def is_padding(entry: bytes) -> bool:

@@ -80,7 +80,9 @@ def parse_status_change(value: Any) -> StatusChange:
     """
     body = parse_map(value, (1, 2, 3), optional=(4,), field="status")
     if 4 in body:
-        raise MalformedError("a holder's own change is not in force", field="status.proof", code="unsupported")
+        raise MalformedError(
+            "a holder's own change is not in force", field="status.proof", code="unsupported"
+        )
     parse_list_uri(body[1], field="status.uri")
     rows = tuple(_parse_row(item) for item in parse_array(body[3], field="status.rows", low=1, high=MAX_ROWS))
     if any(row.idx >= after.idx for row, after in zip(rows, rows[1:], strict=False)):

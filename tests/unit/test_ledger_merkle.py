@@ -149,6 +149,17 @@ def test_every_flipped_bit_of_a_consistency_proof_is_inconsistent(size1: int, si
                 check_consistency(size1, ROOTS[size1], size2, ROOTS[size2], wrong)
 
 
+def test_a_true_proof_of_a_smaller_tree_does_not_prove_a_larger_size() -> None:
+    path = prove_consistency(3, 5, NODES)
+    for claimed in (9, 16, 33, 64):
+        with pytest.raises(VerificationError, match="inconsistent"):
+            check_consistency(3, ROOTS[3], claimed, ROOTS[5], path)
+    path = prove_inclusion(2, 4, NODES)
+    for claimed in (5, 8, 64):
+        with pytest.raises(VerificationError, match="not_listed"):
+            check_inclusion(LEAVES[2], 2, claimed, path, ROOTS[4])
+
+
 @pytest.mark.parametrize("old_size", [0, 1, 5, 16, 255, 256, 257])
 @pytest.mark.parametrize("added", [0, 1, 2, 15, 16, 255, 343])
 def test_bulk_growth_returns_exactly_the_new_complete_nodes(old_size: int, added: int) -> None:

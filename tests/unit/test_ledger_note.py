@@ -205,6 +205,12 @@ def test_a_verifier_key_in_any_other_form_is_refused(text: str, code: str) -> No
         parse_vkey(text)
 
 
+@pytest.mark.parametrize("name", ["", "a b", "a+b", "a\u2003b", "a\u0085b", "a\x00b", "a\nb", "a\ud800"])
+def test_what_is_no_key_name_makes_no_key(name: str) -> None:
+    with pytest.raises(MalformedError, match="malformed"):
+        Ed25519NoteSigner(name, bytes(32))
+
+
 def test_a_private_key_in_any_other_form_is_refused() -> None:
     text = format_skey("n", bytes(32))
     wrong_type = "PRIVATE+KEY+n+00000000+" + base64.b64encode(b"\x02" + bytes(32)).decode()

@@ -10,11 +10,12 @@ are kept as they are: the issuer signed them and the bearer shows them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from credential.core.birth import BASES
-from credential.core.disclosure import parse_disclosure
+from credential.core.disclosure import disclosure_digest, parse_disclosure
 from credential.core.issue import SCOPES
 from credential.core.names import parse_name
 from credential.core.sd_cwt import disclose_top_level
@@ -33,6 +34,11 @@ _CANNOT_EXCLUDE: Final = 2
 _HASH_BYTES: Final = 16
 _FIRST_QUARTER: Final = 4
 _LAST_QUARTER: Final = 9999 * 4 + 3
+# [salt, {age: [answer, quarter], ...}, "ages"] with ages below 24 and quarters of two bytes.
+_AGES_DISCLOSURE: Final = re.compile(
+    rb"\x83\x50.{16}([\xa1-\xb7])((?:[\x01-\x17]\x82[\x00-\x02]\x19[\x01-\xff].)+)\x64ages", re.DOTALL
+)
+_AGE_ROW_BYTES: Final = 6
 # Claims in clear that a disclosure must not repeat, beyond those that the draft names itself.
 _IN_CLEAR: Final = (CLAIM_SUB, CLAIM_VCT, CLAIM_STATUS)
 
@@ -44,12 +50,37 @@ def open_disclosures(card: Card) -> dict[Any, Any]:
         DisclosureError: one does not match what the issuer signed (docs/protocol.md, section 10, step 8).
         MalformedError: one is not of the form of a disclosure.
     """
+    opened = card.header.opened
+    if len(opened) == 1:
+        ages = match_ages(opened[0])
+        if ages is not None and disclosure_digest(opened[0]) in card.claims.digests:
+            return {AGES: ages}
     payload: dict[Any, Any] = dict.fromkeys(_IN_CLEAR)
     payload[REDACTED_KEYS] = list(card.claims.digests)
-    claims = disclose_top_level(payload, card.header.opened)
+    claims = disclose_top_level(payload, opened)
     for label in _IN_CLEAR:
         del claims[label]
     return claims
+
+
+def match_ages(content: bytes) -> dict[int, list[int]] | None:
+    """Return the age answers of a disclosure in its common form, or None: decide it the other way.
+
+    The front of every identity card carries exactly this one disclosure. What matches is deterministic
+    CBOR by construction, in a quarter of the time of the general parser; a test holds the two together.
+    """
+    match = _AGES_DISCLOSURE.fullmatch(content)
+    if match is None:
+        return None
+    count, rows = match.groups()
+    ages = rows[::_AGE_ROW_BYTES]
+    if count[0] - 0xA0 != len(ages) or bytes(sorted(set(ages))) != ages:
+        return None
+    answers, high, low = rows[2::_AGE_ROW_BYTES], rows[4::_AGE_ROW_BYTES], rows[5::_AGE_ROW_BYTES]
+    return {
+        age: [answer, first << 8 | last]
+        for age, answer, first, last in zip(ages, answers, high, low, strict=True)
+    }
 
 
 def read_answers(value: Any, judged_s: int) -> dict[int, str]:

@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
-from credential.core.profiles import Profile, built_in_profile
+from credential.core.profiles import built_in_profile
 from credential.core.qr_text import SealKeys, parse_qr_text
 from credential.core.sealed_disclosure import SealedDisclosure, open_sealed
 from credential.errors import SecretError
@@ -110,12 +111,12 @@ def verify_card(
     record.key.verify(card.alg, card.message, card.signature)  # step 5
     listed = check_position(card, record, trusted, codes)  # step 6
     distrusted = check_scope(card, issuer, record, listed=listed)  # step 7
-    claims, profile = open_claims(card, codes)  # step 8
+    claims = open_claims(card, codes)  # step 8
     status = look_up_status(card, trusted, codes, listed=listed)  # step 9
     if distrusted and (status is None or status.value != AFFIRMED):
         codes.append("key_distrusted")
     judged_s, list_age_days = judge_time(card, trusted, _seconds(now), policy, codes)  # step 10
-    answers, companion = answer(card, claims, profile, judged_s, codes)  # step 11
+    answers, companion = answer(card, claims, judged_s, codes)  # step 11
     ordered = order_codes(codes) if codes else ()
     header = card.header
     return Evidence(
@@ -288,7 +289,7 @@ def check_scope(card: Card, issuer: TrustedIssuer, record: KeyRecord, *, listed:
     return record.distrusted_from is not None and index >= record.distrusted_from
 
 
-def open_claims(card: Card, codes: list[str]) -> tuple[dict[Any, Any], Profile]:
+def open_claims(card: Card, codes: list[str]) -> dict[Any, Any]:
     """Step 8: every disclosure matches (`bad_disclosure`), and what must be open is (`incomplete`).
 
     Raises:
@@ -296,10 +297,11 @@ def open_claims(card: Card, codes: list[str]) -> tuple[dict[Any, Any], Profile]:
         MalformedError: a disclosure is not of its form; code unsupported for an unknown profile.
     """
     claims = open_disclosures(card)
-    profile = built_in_profile(card.claims.vct)
-    if any(name not in claims for name in profile.must_open):
-        codes.append("incomplete")
-    return claims, profile
+    for name in _must_open(card.claims.vct):
+        if name not in claims:
+            codes.append("incomplete")
+            break
+    return claims
 
 
 def look_up_status(card: Card, trusted: TrustedList, codes: list[str], *, listed: bool) -> Status | None:
@@ -340,7 +342,7 @@ def judge_time(
 
 
 def answer(
-    card: Card, claims: dict[Any, Any], profile: Profile, judged_s: int, codes: list[str]
+    card: Card, claims: dict[Any, Any], judged_s: int, codes: list[str]
 ) -> tuple[dict[int, str], CompanionRight | None]:
     """Step 11: answers and the companion's authorisation, as of the judged time."""
     answers = read_answers(claims[AGES], judged_s) if AGES in claims else {}
@@ -350,6 +352,12 @@ def answer(
         if companion.ended:
             codes.append("companion_ended")
     return answers, companion
+
+
+@cache
+def _must_open(vct: str) -> tuple[str, ...]:
+    """Return the claims that must be open; profiles are part of the package, as constant as code."""
+    return built_in_profile(vct).must_open
 
 
 def _judge_card(

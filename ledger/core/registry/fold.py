@@ -19,7 +19,7 @@ from typing import Final
 from ledger.core import cbor
 from ledger.core.calendar_days import exp_for, month_of_seconds
 from ledger.core.charter import Charter
-from ledger.core.claims import CredentialClaims
+from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
 from ledger.core.registry.governance import Effect, Governance
 from ledger.core.registry.issuers import ACTIVE, Issuer
@@ -91,10 +91,7 @@ class Registry:
         """
         match statement.kind:
             case "credential" | "status":
-                _, record = self.governance.issuer_key(statement.iss, statement.kid)
-                if record.state != ACTIVE:
-                    raise VerificationError("unknown_issuer", "this key is not active any more", field="kid")
-                return record.key
+                return self.issuer_key(statement.iss, statement.kid)
             case "govern" | "accept":
                 return self.governance.governor_key(statement.iss, statement.kid)
             case _:
@@ -102,6 +99,13 @@ class Registry:
                 if statement.iss != self.governance.origin or statement.kid != key.kid:
                     raise VerificationError("unknown_issuer", "not the ledger's service key", field="iss")
                 return key
+
+    def issuer_key(self, issuer_id: str, kid: bytes) -> PublicKey:
+        """Return the active key of an issuer; VerificationError unknown_issuer if there is none."""
+        _, record = self.governance.issuer_key(issuer_id, kid)
+        if record.state != ACTIVE:
+            raise VerificationError("unknown_issuer", "this key is not active any more", field="kid")
+        return record.key
 
     def judge(self, statement: Statement) -> None:
         """Check a statement against the state and change nothing; errors as `apply`."""
@@ -118,12 +122,10 @@ class Registry:
 
     def _step(self, index: int, statement: Statement, *, commit: bool) -> None:
         match statement.kind:
+            case "credential" if commit:
+                self.apply_credential(statement.facts())
             case "credential":
-                issuer = self._judge_credential(statement)
-                if commit:
-                    claims: CredentialClaims = statement.body
-                    self.places.take_place(claims.uri, claims.idx)
-                    self.windows.count_credential(issuer.number, claims.exp)
+                self._judge_credential(statement.facts())
             case "status":
                 issuer, _ = self.governance.issuer_key(statement.iss, statement.kid)
                 self.places.judge_change(issuer, statement.body, self._month())
@@ -138,28 +140,39 @@ class Registry:
                 if commit and effect is not None:
                     self._after_effect(effect)
             case _:
-                raise MalformedError("this kind is written by the ledger alone", field="typ", code="unsupported")
+                raise MalformedError(
+                    "this kind is written by the ledger alone", field="typ", code="unsupported"
+                )
 
-    def _judge_credential(self, statement: Statement) -> Issuer:
-        claims: CredentialClaims = statement.body
-        issuer = self.governance.issuers.get(statement.iss)
+    def apply_credential(self, facts: CredentialFacts) -> None:
+        """Apply a credential by its facts; errors as `apply`."""
+        issuer = self._judge_credential(facts)
+        self.places.take_place(facts.uri, facts.idx)
+        self.windows.count_credential(issuer.number, facts.exp)
+
+    def _judge_credential(self, claims: CredentialFacts) -> Issuer:
+        issuer = self.governance.issuers.get(claims.iss)
         if issuer is None:
             raise VerificationError("unknown_issuer", "no admitted issuer has this name", field="iss")
         if issuer.suspended:
             raise VerificationError("out_of_scope", "the issuer is suspended", field="iss")
         profile = self.governance.profiles.get(claims.vct)
         if profile is None or claims.vct not in issuer.scope.vcts:
-            raise VerificationError("out_of_scope", "not a credential type of this issuer", field="claims.vct")
+            raise VerificationError(
+                "out_of_scope", "not a credential type of this issuer", field="claims.vct"
+            )
         digest_count, validity_days = profile
-        if len(claims.digests) != digest_count:
-            raise VerificationError("out_of_scope", "not the profile's number of digests", field="claims.digests")
+        if claims.digest_count != digest_count:
+            raise VerificationError(
+                "out_of_scope", "not the profile's number of digests", field="claims.digests"
+            )
         self._judge_dates(claims, validity_days)
         self.places.judge_place(issuer, claims.uri, claims.idx)
         if self.windows.accepted_count(issuer.number) >= issuer.scope.rate:
             raise VerificationError("rate_limited", "the rate of the scope is used up", field="scope.rate")
         return issuer
 
-    def _judge_dates(self, claims: CredentialClaims, validity_days: int) -> None:
+    def _judge_dates(self, claims: CredentialFacts, validity_days: int) -> None:
         now_s = self.time_ms // 1000
         if claims.iat % DAY_S or not now_s - IAT_BACK_S <= claims.iat <= now_s + IAT_AHEAD_S:
             raise VerificationError("out_of_scope", "not a whole day of late", field="claims.iat")

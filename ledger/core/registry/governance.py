@@ -119,7 +119,9 @@ class Governance:
 
     def required_approvals(self, action: Action, distrust_floor: int) -> int:
         """Return how many approvals an action needs: k, or n-1 for distrust below `distrust_floor`."""
-        deep = any(isinstance(verb, DistrustKey) and verb.from_index < distrust_floor for verb in action.verbs)
+        deep = any(
+            isinstance(verb, DistrustKey) and verb.from_index < distrust_floor for verb in action.verbs
+        )
         return max(self.threshold, len(self.governors) - 1) if deep else self.threshold
 
     def approve(
@@ -173,7 +175,9 @@ class Governance:
     def _try_verbs(self, action: Action, index: int) -> Issuer:
         """Return the issuer as all verbs would leave it; raise the code of the verb that fails."""
         if action.subject == self.origin:
-            raise VerificationError("out_of_scope", "this verb does not act on the ledger", field="action.subject")
+            raise VerificationError(
+                "out_of_scope", "this verb does not act on the ledger", field="action.subject"
+            )
         issuer = self.issuers.get(action.subject)
         for verb in action.verbs:
             if isinstance(verb, Admit) and issuer is None:
@@ -181,11 +185,15 @@ class Governance:
                     raise VerificationError("place_taken", "a governor has this name", field="action.subject")
                 issuer = admit(action.subject, len(self.issuers) + 1, verb.admission, index)
             elif issuer is None:
-                raise VerificationError("unknown_issuer", "the subject is not admitted", field="action.subject")
+                raise VerificationError(
+                    "unknown_issuer", "the subject is not admitted", field="action.subject"
+                )
             else:
                 issuer = apply_verb(issuer, verb, index)
             if not set(issuer.scope.vcts) <= set(self.profiles):
-                raise VerificationError("out_of_scope", "a profile that the ledger does not have", field="scope.vcts")
+                raise VerificationError(
+                    "out_of_scope", "a profile that the ledger does not have", field="scope.vcts"
+                )
         if issuer is None:
             raise VerificationError("stale_action", "an action without verbs", field="action.verbs")
         return issuer
@@ -226,8 +234,11 @@ class Governance:
     def format_proposals(self) -> list[list[Any]]:
         """Return part 2 of the registry digest, ready to be encoded."""
         return [
-            [key, proposal.action.subject, proposal.action.counter, proposal.action.not_after, sorted(proposal.approvals)]
-            for key, proposal in sorted(self.proposals.items())
+            [key, action.subject, action.counter, action.not_after, sorted(approvals)]
+            for key, action, approvals in sorted(
+                ((key, proposal.action, proposal.approvals) for key, proposal in self.proposals.items()),
+                key=_first,
+            )
         ]
 
 
@@ -245,3 +256,7 @@ def approvals_complete(statements: Iterable[Statement]) -> list[bool]:
     digests = [action_digest(statement.body) for statement in statements]
     last = {digest: place for place, digest in enumerate(digests)}
     return [last[digest] == place for place, digest in enumerate(digests)]
+
+
+def _first(row: tuple[bytes, Action, dict[str, int]]) -> bytes:
+    return row[0]

@@ -50,7 +50,14 @@ class KeyRecord:
 
     def format(self) -> list[Any]:
         """Return the key row of part 1 of the registry digest."""
-        return [self.key.kid, format_cose_key(self.key), self.added, self.state, self.at, self.distrusted_from]
+        return [
+            self.key.kid,
+            format_cose_key(self.key),
+            self.added,
+            self.state,
+            self.at,
+            self.distrusted_from,
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,9 @@ def apply_verb(issuer: Issuer, verb: Verb, index: int) -> Issuer:
             return _end_key(issuer, kid, RETIRED, index, None)
         case DistrustKey(kid, from_index):
             if from_index > index:
-                raise VerificationError("out_of_scope", "distrust would begin in the future", field="verb.from_index")
+                raise VerificationError(
+                    "out_of_scope", "distrust would begin in the future", field="verb.from_index"
+                )
             return _end_key(issuer, kid, DISTRUSTED, index, from_index)
         case _:
             raise VerificationError("bad_transition", "the subject is admitted already", field="verb")

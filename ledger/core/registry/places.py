@@ -153,9 +153,13 @@ class PlaceBook:
 
     def _judge_row(self, issuer: Issuer, row: StatusRow, epoch_month: int) -> None:
         if row.reason not in TRANSITIONS.get((row.old, row.new), frozenset()):
-            raise VerificationError("bad_transition", "no such change of status with this reason", field="status.new")
+            raise VerificationError(
+                "bad_transition", "no such change of status with this reason", field="status.new"
+            )
         if row.new == AFFIRMED and not issuer.has_distrusted_key:
-            raise VerificationError("bad_transition", "no key of the issuer is distrusted", field="status.new")
+            raise VerificationError(
+                "bad_transition", "no key of the issuer is distrusted", field="status.new"
+            )
         if not 0 <= _months(epoch_month) - _months(row.month) <= MONTHS_BACK:
             raise VerificationError("out_of_scope", "the month is not of late", field="status.month")
 
@@ -187,9 +191,13 @@ class PlaceBook:
 
     def _record(self, index: int, kid: bytes | None, uri: str, row: StatusRow) -> None:
         line = cbor.encode([index, kid, uri, *row])
-        self.journal_head = hashlib.sha256(b"\x02" + self.journal_head + hashlib.sha256(line).digest()).digest()
+        self.journal_head = hashlib.sha256(
+            b"\x02" + self.journal_head + hashlib.sha256(line).digest()
+        ).digest()
         position = self._positions[uri]
-        self._journal += _JOURNAL.pack(index, kid or bytes(8), position, row.idx, row.old, row.new, row.reason)
+        self._journal += _JOURNAL.pack(
+            index, kid or bytes(8), position, row.idx, row.old, row.new, row.reason
+        )
 
     def format_places(self) -> list[list[Any]]:
         """Return part 3 of the registry digest, ready to be encoded."""

@@ -1,0 +1,198 @@
+"""What a desk must not forget: the status places it has used, and what is on its way to the ledger.
+
+One SQLite file. A place and the signed statement that takes it are written in one transaction before
+anything is sent, so that after a crash the same bytes are sent again and no place is used twice. Nothing
+here is about a person: entries are public, and case files are encrypted with words that nobody stores.
+
+    store.add([Outgoing(sub, "sc:1/0", 4711, entry, case_file)])
+    store.mark_listed(sub, index, path, logged_entry)
+    store.forget(sub)                                     # the case file is in safe hands
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from issuer.errors import IssuerError
+
+PENDING: Final = "pending"
+LISTED: Final = "listed"
+REFUSED: Final = "refused"
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS place (
+    uri TEXT NOT NULL, idx INTEGER NOT NULL, sub TEXT NOT NULL UNIQUE, state TEXT NOT NULL,
+    PRIMARY KEY (uri, idx)
+) STRICT;
+CREATE TABLE IF NOT EXISTS outgoing (
+    sub TEXT PRIMARY KEY, entry BLOB NOT NULL, case_file BLOB NOT NULL,
+    ledger_index INTEGER, path BLOB, logged BLOB, code TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE IF NOT EXISTS status_list (
+    uri TEXT PRIMARY KEY, seq INTEGER NOT NULL, next_seq INTEGER, entry BLOB
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A signed credential that is not in its holder's hands yet.
+
+    Attributes:
+        sub: its subject.
+        uri: its status list.
+        idx: its place there.
+        entry: the bytes to register.
+        case_file: the encrypted case file without a position.
+        state: pending, listed or refused.
+        index, path, logged: where and as what it was logged; set once listed.
+        code: why it was refused, or "".
+    """
+
+    sub: str
+    uri: str
+    idx: int
+    entry: bytes
+    case_file: bytes
+    state: str = PENDING
+    index: int | None = None
+    path: bytes | None = None
+    logged: bytes | None = None
+    code: str = ""
+
+
+class DeskStore:
+    """The desk's SQLite file. Every change is on the disk when its method returns."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            IssuerError: storage_failed.
+        """
+        with _storage():
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            path.chmod(0o600)
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def is_used(self, uri: str, idx: int) -> bool:
+        """Return whether this desk has drawn the place before, whatever became of it."""
+        with _storage():
+            row = self._db.execute("SELECT 1 FROM place WHERE uri = ? AND idx = ?", (uri, idx)).fetchone()
+        return row is not None
+
+    def count_listed(self, uri: str) -> int:
+        """Return how many places of the list this desk knows to be taken on the ledger."""
+        with _storage():
+            query = "SELECT count(*) FROM place WHERE uri = ? AND state = ?"
+            return int(self._db.execute(query, (uri, LISTED)).fetchone()[0])
+
+    def place_of(self, sub: str) -> tuple[str, int] | None:
+        """Return the status place of a credential of this desk, or None."""
+        with _storage():
+            row = self._db.execute("SELECT uri, idx FROM place WHERE sub = ?", (sub,)).fetchone()
+        return None if row is None else (str(row[0]), int(row[1]))
+
+    def add(self, outgoing: Sequence[Outgoing]) -> None:
+        """Store signed credentials and take their places, all or none.
+
+        Raises:
+            IssuerError: place_taken, a place or a subject was used before; storage_failed.
+        """
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO place (uri, idx, sub, state) VALUES (?, ?, ?, ?)",
+                [(item.uri, item.idx, item.sub, PENDING) for item in outgoing],
+            )
+            self._db.executemany(
+                "INSERT INTO outgoing (sub, entry, case_file) VALUES (?, ?, ?)",
+                [(item.sub, item.entry, item.case_file) for item in outgoing],
+            )
+
+    def outgoing(self, sub: str | None = None) -> list[Outgoing]:
+        """Return what is stored, oldest first: one subject, or all."""
+        where, values = ("", ()) if sub is None else (" WHERE outgoing.sub = ?", (sub,))
+        with _storage():
+            rows = self._db.execute(
+                "SELECT outgoing.sub, uri, idx, entry, case_file, state, ledger_index, path, logged, code"  # noqa: S608
+                f" FROM outgoing JOIN place ON place.sub = outgoing.sub{where} ORDER BY outgoing.rowid",
+                values,
+            ).fetchall()
+        return [Outgoing(*row) for row in rows]
+
+    def mark_listed(self, sub: str, index: int, path: bytes, logged: bytes) -> None:
+        """Record where a credential stands in the ledger."""
+        with self._transaction():
+            self._db.execute("UPDATE place SET state = ? WHERE sub = ?", (LISTED, sub))
+            self._db.execute(
+                "UPDATE outgoing SET ledger_index = ?, path = ?, logged = ?, code = '' WHERE sub = ?",
+                (index, path, logged, sub),
+            )
+
+    def mark_refused(self, sub: str, code: str) -> None:
+        """Record that the ledger refused a credential. Its place stays used."""
+        with self._transaction():
+            self._db.execute("UPDATE place SET state = ? WHERE sub = ?", (REFUSED, sub))
+            self._db.execute("UPDATE outgoing SET code = ? WHERE sub = ?", (code, sub))
+
+    def forget(self, sub: str) -> None:
+        """Drop a credential's bytes, once its case file is stored elsewhere. Its place stays used."""
+        with self._transaction():
+            self._db.execute("DELETE FROM outgoing WHERE sub = ?", (sub,))
+
+    def status_seq(self, uri: str) -> tuple[int, bytes | None]:
+        """Return the list's last known sequence number, and a status statement whose fate is not known."""
+        with _storage():
+            row = self._db.execute("SELECT seq, entry FROM status_list WHERE uri = ?", (uri,)).fetchone()
+        return (0, None) if row is None else (int(row[0]), row[1])
+
+    def stage_status(self, uri: str, seq: int, entry: bytes) -> None:
+        """Store a status statement before it is sent."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO status_list (uri, seq, next_seq, entry) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (uri) DO UPDATE SET next_seq = excluded.next_seq, entry = excluded.entry",
+                (uri, seq - 1, seq, entry),
+            )
+
+    def settle_status(self, uri: str, *, accepted: bool) -> None:
+        """Record the fate of the stored status statement."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE status_list SET seq = iif(?, next_seq, seq), next_seq = NULL, entry = NULL WHERE uri = ?",
+                (accepted, uri),
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _storage():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise IssuerError("place_taken", "this place or subject was used before", field="place") from None
+    except (sqlite3.Error, OSError) as error:
+        raise IssuerError(
+            "storage_failed", "the desk's state cannot be read or written", field="desk"
+        ) from error
