@@ -97,16 +97,16 @@ def render_batch(faces: Sequence[CardFace], words: CardWords = ENGLISH, *, creat
     """
     if not faces:
         raise InputError("faces", "must have at least one card")
-    paper = _paper(words, created)
-    for place, face in enumerate(faces):
-        row = place % CARDS_PER_PAGE
-        if row == 0:
-            paper.add_page()
-        _draw_card(paper, face, words, _ROW_TOPS_MM[row])
-        if row == CARDS_PER_PAGE - 1 or place == len(faces) - 1:
-            below = _ROW_TOPS_MM[row] + CARD_HEIGHT_MM + 8
-            paper.draw_text(words.card_hint, _LEFT_MM, below, 2 * CARD_WIDTH_MM, _HINT)
-    return paper.finish()
+    with _paper(words, created) as paper:
+        for place, face in enumerate(faces):
+            row = place % CARDS_PER_PAGE
+            if row == 0:
+                paper.add_page()
+            _draw_card(paper, face, words, _ROW_TOPS_MM[row])
+            if row == CARDS_PER_PAGE - 1 or place == len(faces) - 1:
+                below = _ROW_TOPS_MM[row] + CARD_HEIGHT_MM + 8
+                paper.draw_text(words.card_hint, _LEFT_MM, below, 2 * CARD_WIDTH_MM, _HINT)
+        return paper.finish()
 
 
 def render_words_sheet(
@@ -119,27 +119,29 @@ def render_words_sheet(
     """
     if len(secret_words) != WORDS_PER_SHEET:
         raise InputError("words", "must be 12 words")
-    paper = _paper(words, created)
-    paper.add_page()
-    left, width = 25.0, 160.0
-    y = paper.draw_text(words.words_title, left, 26, width, Style(26, heavy=True))
-    paper.draw_accent(left, y + 1.5, width, 22, 0.9)
-    y = paper.draw_text(words.words_purpose, left, y + 8, width, Style(14, leading=1.4)) + 8
-    for place, word in enumerate(secret_words):
-        column, row = divmod(place, WORDS_PER_SHEET // 2)
-        x, top = left + column * 82, y + row * 18.5
-        paper.draw_frame(paper.start_x(x, 78), top, 78, 15)
-        number = Style(13, colour=QUIET, align="centre")
-        paper.draw_text(str(place + 1), paper.start_x(x + 2, 12), top + 4.6, 12, number)
-        paper.draw_text(word, paper.start_x(x + 17, 58), top + 2.6, 58, Style(22, 12, 1))
-    y += WORDS_PER_SHEET // 2 * 18.5 + 8
-    for draw_sign, rule in zip((_sign_keep, _sign_no_photograph, _sign_ask), words.words_rules, strict=True):
-        draw_sign(paper, paper.start_x(left, 12) + 6, y + 6)
-        text_width = width - 20
-        below = paper.draw_text(rule, paper.start_x(left + 20, text_width), y + 2.6, text_width, _RULE)
-        y = max(below, y + 12) + 6
-    paper.draw_text(words.words_lost, left, 276, width, Style(11, colour=QUIET))
-    return paper.finish()
+    with _paper(words, created) as paper:
+        paper.add_page()
+        left, width = 25.0, 160.0
+        y = paper.draw_text(words.words_title, left, 26, width, Style(26, heavy=True))
+        paper.draw_accent(left, y + 1.5, width, 22, 0.9)
+        y = paper.draw_text(words.words_purpose, left, y + 8, width, Style(14, leading=1.4)) + 8
+        for place, word in enumerate(secret_words):
+            column, row = divmod(place, WORDS_PER_SHEET // 2)
+            x, top = left + column * 82, y + row * 18.5
+            paper.draw_frame(paper.start_x(x, 78), top, 78, 15)
+            number = Style(13, colour=QUIET, align="centre")
+            paper.draw_text(str(place + 1), paper.start_x(x + 2, 12), top + 4.6, 12, number)
+            paper.draw_text(word, paper.start_x(x + 17, 58), top + 2.6, 58, Style(22, 12, 1))
+        y += WORDS_PER_SHEET // 2 * 18.5 + 8
+        for draw_sign, rule in zip(
+            (_sign_keep, _sign_no_photograph, _sign_ask), words.words_rules, strict=True
+        ):
+            draw_sign(paper, paper.start_x(left, 12) + 6, y + 6)
+            text_width = width - 20
+            below = paper.draw_text(rule, paper.start_x(left + 20, text_width), y + 2.6, text_width, _RULE)
+            y = max(below, y + 12) + 6
+        paper.draw_text(words.words_lost, left, 276, width, Style(11, colour=QUIET))
+        return paper.finish()
 
 
 def render_slip(slip_text: str, words: CardWords = ENGLISH, *, created: datetime) -> bytes:
@@ -149,17 +151,17 @@ def render_slip(slip_text: str, words: CardWords = ENGLISH, *, created: datetime
         IssuerError: too_large where the code does not fit, malformed for a text that is not alphanumeric.
     """
     symbol = make_symbol(slip_text, max_version=SLIP_MAX_VERSION)
-    paper = _paper(words, created)
-    paper.add_page()
-    left, top = (PAGE_WIDTH_MM - CARD_WIDTH_MM) / 2, _ROW_TOPS_MM[0]
-    paper.draw_cut_marks(left, top, CARD_WIDTH_MM, CARD_HEIGHT_MM)
-    side = symbol.side_mm(FRONT_MODULE_MM)
-    paper.draw_symbol(symbol, left + 1.5, top + (CARD_HEIGHT_MM - side) / 2, FRONT_MODULE_MM)
-    x = left + 1.5 + side + 2
-    width = left + CARD_WIDTH_MM - _EDGE_MM - x
-    code_top = top + (CARD_HEIGHT_MM - side) / 2 + QUIET_ZONE_MODULES * FRONT_MODULE_MM
-    _draw_notes(paper, words.slip_title, words.slip_lines, x, code_top, width)
-    return paper.finish()
+    with _paper(words, created) as paper:
+        paper.add_page()
+        left, top = (PAGE_WIDTH_MM - CARD_WIDTH_MM) / 2, _ROW_TOPS_MM[0]
+        paper.draw_cut_marks(left, top, CARD_WIDTH_MM, CARD_HEIGHT_MM)
+        side = symbol.side_mm(FRONT_MODULE_MM)
+        paper.draw_symbol(symbol, left + 1.5, top + (CARD_HEIGHT_MM - side) / 2, FRONT_MODULE_MM)
+        x = left + 1.5 + side + 2
+        width = left + CARD_WIDTH_MM - _EDGE_MM - x
+        code_top = top + (CARD_HEIGHT_MM - side) / 2 + QUIET_ZONE_MODULES * FRONT_MODULE_MM
+        _draw_notes(paper, words.slip_title, words.slip_lines, x, code_top, width)
+        return paper.finish()
 
 
 def _paper(words: CardWords, created: datetime) -> Paper:

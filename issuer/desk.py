@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from credential.core import calendar_days
 from credential.core.case_file import (
     NONCE_BYTES,
     NOT_LISTED_PATH,
@@ -30,43 +29,18 @@ from credential.core.issue import IssuedCredential, PersonClaims, StatusPlace, i
 from credential.core.profiles import Profile, built_in_profile
 from issuer.desk_config import DeskConfig
 from issuer.desk_store import LISTED, REFUSED, DeskStore, Outgoing
-from issuer.errors import InputError, IssuerError
-from issuer.ledger_client import LedgerClient, Registered
-from issuer.ledger_view import open_view
+from issuer.errors import IssuerError
+from issuer.ledger_client import UNKNOWN_FATE, LedgerClient, Registered
+from issuer.status_changes import StatusChanges
+from ledger.core.calendar_days import DAY_S
 from ledger.core.cose_key import Signer
-from ledger.core.fields import PLACES, format_list_uri, parse_list_uri
-from ledger.core.statement import parse_statement, sign_statement
-from ledger.core.status_change import (
-    AFFIRMED,
-    REASON_AFFIRMED,
-    REASON_CLEARED,
-    REASON_CONTESTED,
-    REASON_CORRECTED,
-    REASON_REPLACED,
-    REASON_WITHDRAWN,
-    REPLACED,
-    SUSPENDED,
-    VALID,
-    WITHDRAWN,
-    StatusChange,
-    StatusRow,
-)
+from ledger.core.fields import PLACES, format_list_uri
+from ledger.core.statement import parse_statement
 from ledger.errors import CodedError
 
 HALF_USED: Final = PLACES // 2
 """Places taken in a list from which on the issuer's next list is open."""
 _DRAWS_MAX: Final = 1000
-_UNKNOWN_FATE: Final = frozenset({"not_reachable", "read_only", "rate_limited", "storage_failed"})
-"""Codes after which the same bytes are sent again later; with every other the ledger has refused them."""
-
-CHANGES: Final[dict[str, tuple[int, dict[str, int]]]] = {
-    "withdrawn": (WITHDRAWN, {"withdrawn": REASON_WITHDRAWN, "corrected": REASON_CORRECTED}),
-    "suspended": (SUSPENDED, {"contested": REASON_CONTESTED}),
-    "replaced": (REPLACED, {"replaced": REASON_REPLACED}),
-    "cleared": (VALID, {"cleared": REASON_CLEARED}),
-    "affirmed": (AFFIRMED, {"affirmed": REASON_AFFIRMED}),
-}
-"""What a desk can set -> status and the reasons that go with it; the first is taken if none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +137,9 @@ class Desk:
             IssuerError: out_of_scope where no place is left, storage_failed.
         """
         profile = built_in_profile(vct)
+        drawn: set[StatusPlace] = set()
         prepared = [
-            self._prepare(profile, person, secret or self._random_bytes(SECRET_BYTES))
+            self._prepare(profile, person, secret or self._random_bytes(SECRET_BYTES), drawn)
             for person, secret in people
         ]
         self._store.add([outgoing for outgoing, _ in prepared])
@@ -228,55 +203,13 @@ class Desk:
     def change_status(
         self, place: StatusPlace, change: str, reason: str | None = None, seq: int | None = None
     ) -> Registered:
-        """Sign and register one change of status.
+        """Sign and register one change of status; see `StatusChanges.change`."""
+        changes = StatusChanges(self._config, self._signer, self._store, self._client)
+        return changes.change(place, change, reason, seq, now_s=self._now_s())
 
-        Args:
-            place: list and number.
-            change: a key of `CHANGES`.
-            reason: one of its reasons; None is the first.
-            seq: the list's next sequence number, where another desk has changed the list too.
-
-        Raises:
-            InputError: no such change or reason, or not a place.
-            IssuerError: the ledger's refusal: stale_action, bad_transition, out_of_scope; not_reachable,
-                after which the same bytes are sent again before the next change of this list.
-        """
-        if change not in CHANGES:
-            raise InputError("set", f"must be one of {', '.join(CHANGES)}")
-        new, reasons = CHANGES[change]
-        if reason is not None and reason not in reasons:
-            raise InputError("reason", f"must be one of {', '.join(reasons)}")
-        if not 0 <= place.idx < PLACES:
-            raise InputError("place", f"must be a number from 0 to {PLACES - 1}")
-        parse_list_uri(place.uri, field="place")
-        self._settle_status(place.uri)
-        old = open_view(self._client.bundle(), bytes.fromhex(self._config.charter)).status(
-            place.uri, place.idx
-        )
-        last, _ = self._store.status_seq(place.uri)
-        code = next(iter(reasons.values())) if reason is None else reasons[reason]
-        row = StatusRow(place.idx, old, new, code, calendar_days.month_of_seconds(self._now_s()))
-        body = StatusChange(place.uri, last + 1 if seq is None else seq, (row,))
-        entry = sign_statement("status", self._config.issuer_id, place.uri, body, self._signer)
-        self._store.stage_status(place.uri, body.seq, entry)
-        outcome = self._settle_status(place.uri)
-        assert outcome is not None
-        return outcome
-
-    def _settle_status(self, uri: str) -> Registered | None:
-        """Send the status statement of this list whose fate is not known, if there is one."""
-        _, entry = self._store.status_seq(uri)
-        if entry is None:
-            return None
-        [outcome] = self._client.register([entry], self._signer.public_key)
-        if isinstance(outcome, CodedError):
-            if outcome.code not in _UNKNOWN_FATE:
-                self._store.settle_status(uri, accepted=False)
-            raise outcome
-        self._store.settle_status(uri, accepted=True)
-        return outcome
-
-    def _prepare(self, profile: Profile, person: PersonClaims, secret: bytes) -> tuple[Outgoing, bytes]:
+    def _prepare(
+        self, profile: Profile, person: PersonClaims, secret: bytes, drawn: set[StatusPlace]
+    ) -> tuple[Outgoing, bytes]:
         sub = new_subject(self._random_bytes)
         now_s = self._now_s()
         issued = issue(
@@ -284,8 +217,8 @@ class Desk:
             person,
             iss=self._config.issuer_id,
             sub=sub,
-            iat_s=now_s - now_s % calendar_days.DAY_S,
-            place=self._draw_place(),
+            iat_s=now_s - now_s % DAY_S,
+            place=self._draw_place(drawn),
             holder=secret,
             signer=self._signer,
             random_bytes=self._random_bytes,
@@ -294,8 +227,8 @@ class Desk:
         claims = issued.claims
         return Outgoing(sub, claims.uri, claims.idx, issued.entry, case_file), secret
 
-    def _draw_place(self) -> StatusPlace:
-        """Draw a place at random from the desk's first list that is not half used."""
+    def _draw_place(self, drawn: set[StatusPlace]) -> StatusPlace:
+        """Draw a place at random from the desk's first list that is not half used, and add it to `drawn`."""
         config = self._config
         n = config.desk
         while self._store.count_listed(format_list_uri(config.number, n)) >= HALF_USED:
@@ -304,8 +237,10 @@ class Desk:
         for _ in range(_DRAWS_MAX):
             # 17 bits are exactly the places of a list, so no number is likelier than another.
             idx = int.from_bytes(self._random_bytes(4)) % PLACES
-            if not self._store.is_used(uri, idx):
-                return StatusPlace(uri, idx)
+            place = StatusPlace(uri, idx)
+            if place not in drawn and not self._store.is_used(uri, idx):
+                drawn.add(place)
+                return place
         raise IssuerError("out_of_scope", "no free place was found", field="place")
 
     def _register(
@@ -318,7 +253,7 @@ class Desk:
         for item, outcome in zip(outgoing, outcomes, strict=True):
             if isinstance(outcome, Registered):
                 self._store.mark_listed(item.sub, outcome.index, outcome.path, outcome.entry)
-            elif outcome.code not in _UNKNOWN_FATE:
+            elif outcome.code not in UNKNOWN_FATE:
                 self._store.mark_refused(item.sub, outcome.code)
         return outcomes
 
@@ -328,11 +263,14 @@ class Desk:
             case = open_case(stored.case_file, secret)
             return Issued(sub, secret, self._with_position(stored, case, secret), is_listed=True)
         if stored.state == REFUSED:
+            self._store.forget(sub)  # its case file will never open anything
             return outcome
         return Issued(sub, secret, stored.case_file, is_listed=False, waits_for=outcome.code)
 
     def _with_position(self, stored: Outgoing, case: Case, secret: bytes) -> bytes:
-        assert stored.index is not None and stored.path is not None and stored.logged is not None
+        assert stored.index is not None
+        assert stored.path is not None
+        assert stored.logged is not None
         if parse_statement(stored.logged).statement_id != parse_statement(case.entry).statement_id:
             raise IssuerError("not_listed", "the case file is of another credential", field="case_file")
         listed = replace(case, entry=stored.logged, index=stored.index, path=stored.path)

@@ -23,6 +23,8 @@ from ledger.core.receipt import check_inclusion_receipt, parse_inclusion_receipt
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError, VerificationError
 
+UNKNOWN_FATE: Final = frozenset({"not_reachable", "read_only", "rate_limited", "storage_failed"})
+"""Codes after which the same bytes are sent again later; with every other the ledger has refused them."""
 _CELL_LEVELS: Final = 4
 
 

@@ -3,10 +3,10 @@
 Texts are shaped by HarfBuzz: Arabic is joined and runs from right to left, Devanagari and Myanmar get their
 conjuncts. The document carries no author, title or subject; equal calls give equal bytes.
 
-    paper = Paper(created=datetime(2026, 11, 22, tzinfo=UTC), language="en")
-    paper.add_page()
-    below_mm = paper.draw_text("ሰላም", x=20, y=20, width=60, style=Style(12))
-    pdf = paper.finish()
+    with Paper(created=datetime(2026, 11, 22, tzinfo=UTC), language="en") as paper:
+        paper.add_page()
+        below_mm = paper.draw_text("ሰላም", x=20, y=20, width=60, style=Style(12))
+        pdf = paper.finish()
 """
 
 from __future__ import annotations
@@ -90,6 +90,15 @@ class Paper:
         self._pdf.set_text_shaping(True)
         self._families: set[str] = set()
         self._blocks: dict[tuple[str, float, Style], _Block] = {}
+
+    def __enter__(self) -> Paper:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        """Close the font files, which fpdf2 keeps open."""
+        for font in self._pdf.fonts.values():
+            if isinstance(font, TTFFont):
+                font.ttfont.close()
 
     def add_page(self) -> None:
         """Start a new page; everything is drawn on the last one."""

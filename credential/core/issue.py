@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from credential.core import calendar_days
 from credential.core.birth import BASES, Answer, BirthInterval, age_answer
 from credential.core.disclosure import Disclosure
 from credential.core.holder import holder_signer
@@ -33,6 +32,7 @@ from credential.core.names import Name, format_name
 from credential.core.profiles import ClaimRule, Profile
 from credential.core.redaction import Decoy, RedactedKey, SaltedValue, redact
 from credential.errors import InputError
+from ledger.core import calendar_days
 from ledger.core.cbor import REDACTED_KEYS
 from ledger.core.claims import CredentialClaims
 from ledger.core.cose_key import PublicKey, Signer

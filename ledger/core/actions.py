@@ -221,7 +221,7 @@ def parse_scope(value: Any) -> Scope:
     """Return the scope of a decoded body; credential types sorted bytewise, none twice."""
     body = parse_map(value, (1, 2, 3), field="scope")
     vcts = tuple(
-        parse_text(item, field="scope.vcts", max_chars=64)
+        parse_text(item, field="scope.vcts", max_bytes=64)
         for item in parse_array(body[1], field="scope.vcts", low=1, high=16)
     )
     if list(vcts) != sorted(set(vcts), key=str.encode):

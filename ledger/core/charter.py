@@ -27,7 +27,7 @@ ED25519_KEY_BYTES: Final = 32
 MLDSA44_KEY_BYTES: Final = 1312
 RULES: Final = 1
 """The only version of the registry's rules."""
-MAX_POLICY_CHARS: Final = 32_768
+MAX_POLICY_BYTES: Final = 32_768
 
 Governors = tuple[tuple[str, PublicKey], ...]
 Profiles = Mapping[str, tuple[int, int]]
@@ -163,7 +163,7 @@ def parse_threshold(value: Any, governor_count: int, *, field: str) -> int:
 
 def parse_witness_policy(value: Any, *, field: str) -> str:
     """Return the text of a witness policy that parses (C2SP tlog-policy) and names no log."""
-    text = parse_text(value, field=field, max_chars=MAX_POLICY_CHARS)
+    text = parse_text(value, field=field, max_bytes=MAX_POLICY_BYTES)
     if parse_policy(text).logs:
         raise MalformedError("the policy names a log; the charter does", field=field)
     return text
@@ -176,7 +176,7 @@ def parse_profiles(value: Any, *, field: str) -> dict[str, tuple[int, int]]:
     profiles = {}
     for vct, numbers in value.items():
         pair = parse_array(numbers, field=field, low=2, high=2)
-        profiles[parse_text(vct, field=field, max_chars=64)] = (
+        profiles[parse_text(vct, field=field, max_bytes=64)] = (
             parse_uint(pair[0], field=field, low=1, high=32),
             parse_uint(pair[1], field=field, low=1, high=7300),
         )

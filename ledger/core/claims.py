@@ -22,6 +22,7 @@ from ledger.core.fields import (
     parse_array,
     parse_bytes,
     parse_list_uri,
+    parse_map,
     parse_party,
     parse_subject,
     parse_text,
@@ -117,7 +118,7 @@ def parse_claims(value: Any) -> CredentialClaims:
         iat=parse_uint(plain[6], field="claims.iat"),
         exp=parse_uint(plain[4], field="claims.exp"),
         cnf=_parse_cnf(plain[8]),
-        vct=parse_text(plain[11], field="claims.vct", max_chars=64),
+        vct=parse_text(plain[11], field="claims.vct", max_bytes=64),
         uri=uri,
         idx=idx,
         digests=digests,
@@ -149,8 +150,8 @@ def _parse_status(value: Any) -> tuple[str, int]:
 
 
 def _parse_cnf(value: Any) -> bytes:
-    key = value.get(1) if isinstance(value, dict) and set(value) == {1} else None
-    if not isinstance(key, dict) or set(key) != {1, -1, -2} or key[1] != 1 or key[-1] != 6:
+    key = parse_map(parse_map(value, (1,), field="claims.cnf")[1], (1, -1, -2), field="claims.cnf")
+    if any(type(key[label]) is not int for label in (1, -1)) or (key[1], key[-1]) != (1, 6):
         raise MalformedError("not exactly one Ed25519 key", field="claims.cnf")
     return parse_bytes(key[-2], 32, field="claims.cnf")
 

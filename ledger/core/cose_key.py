@@ -218,8 +218,9 @@ def parse_cose_key(value: object) -> PublicKey:
 
     Source: RFC 9052 section 7, RFC 9053 sections 7.1.1 and 7.2.
     """
-    if not isinstance(value, Mapping):
-        raise MalformedError("a COSE key is a map", field="cose_key")
+    # simple(1) equals 1 in Python, so a label is looked at before it is looked up.
+    if not isinstance(value, Mapping) or any(type(label) is not int for label in value):
+        raise MalformedError("a COSE key is a map with integer labels", field="cose_key")
     key_type, curve, x = value.get(1), value.get(-1), value.get(-2)
     if type(key_type) is not int or type(curve) is not int or type(x) is not bytes:
         raise MalformedError("a member is missing or of the wrong type", field="cose_key")

@@ -292,7 +292,7 @@ def _check_accepts(registry: Registry, accepts: Sequence[Statement], verify: Che
 def _open_epoch(registry: Registry, seal: Seal, first_index: int) -> None:
     try:
         registry.open_epoch(seal.time_ms, first_index)
-    except VerificationError as error:
+    except CodedError as error:
         raise _alarm("bad_epoch", error, seal.index) from error
 
 

@@ -27,6 +27,12 @@ PLACES: Final = 131_072
 _PARTY = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,30}[a-z0-9])?")
 _ORIGIN = re.compile(r"[A-Za-z0-9._~:/-]{1,200}")
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{16}")
+# C0 and C1 controls, marks and overrides of direction, separators of lines, and characters of no width
+# but U+200C and U+200D, which Persian and the scripts of India spell with.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 _LIST_URI = re.compile(r"sc:([1-9][0-9]{0,6})/(0|[1-9][0-9]{0,6})")
 
 
@@ -52,9 +58,13 @@ def parse_subject(value: Any, *, field: str) -> str:
 
 
 def parse_title(value: Any, *, field: str) -> str:
-    """Return a title for people: 1 to 80 printable characters, no line breaks or bidi controls."""
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TITLE_CHARS or not value.isprintable():
-        raise MalformedError("not 1 to 80 printable characters", field=field)
+    """Return a title for people: 1 to 80 characters, no control characters of lines or of direction.
+
+    The characters that are refused are counted out, and not asked of Python's table of Unicode, which
+    changes from version to version: two readers of one ledger must agree for ever.
+    """
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TITLE_CHARS or _UNSEEN.search(value):
+        raise MalformedError("not 1 to 80 characters that can be seen", field=field)
     return value
 
 
@@ -72,10 +82,10 @@ def parse_bytes(value: Any, size_bytes: int, *, field: str) -> bytes:
     return value
 
 
-def parse_text(value: Any, *, field: str, max_chars: int) -> str:
-    """Return a text of 1 to `max_chars` characters."""
-    if not isinstance(value, str) or not 1 <= len(value) <= max_chars:
-        raise MalformedError(f"not a text of 1 to {max_chars} characters", field=field)
+def parse_text(value: Any, *, field: str, max_bytes: int) -> str:
+    """Return a text of 1 to `max_bytes` bytes of UTF-8, as `tstr .size` counts."""
+    if not isinstance(value, str) or not 1 <= len(value.encode()) <= max_bytes:
+        raise MalformedError(f"not a text of 1 to {max_bytes} bytes", field=field)
     return value
 
 

@@ -33,7 +33,7 @@ from ledger.core.claims import (
     parse_claims,
 )
 from ledger.core.cose_key import ED25519, EDDSA, ES256, ESP256, PublicKey, Signer
-from ledger.core.fields import parse_bytes, parse_text
+from ledger.core.fields import parse_bytes, parse_map, parse_text
 from ledger.core.seal import Seal, format_seal, parse_seal
 from ledger.core.status_change import StatusChange, format_status_change, parse_status_change
 from ledger.errors import MalformedError
@@ -59,6 +59,7 @@ _BODIES: Final[dict[str, tuple[Callable[[Any], Any], Callable[[Any], dict[int, A
 }
 _KIND_OF_TYP: Final = {_TYP.format(kind): kind for kind in _BODIES}
 _APPLICATION: Final = "application"
+_APPLICATION_BODY: Final = (parse_admission, format_admission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,11 @@ def _parse_generic(entry: bytes, kinds: dict[str, str]) -> Statement:
         if (iss, sub) != (body.iss, body.sub):
             raise MalformedError("iss or sub differ between header and payload", field="claims")
     else:
-        parse_body = parse_admission if kind == _APPLICATION else _BODIES[kind][0]
+        parse_body, _ = _APPLICATION_BODY if kind == _APPLICATION else _BODIES[kind]
         body = parse_body(cbor.decode(sign1.payload, max_size=MAX_ENTRY_BYTES))
         _check_subject(kind, iss, sub, body)
+    if _encode_body(kind, body) != sign1.payload:
+        raise MalformedError("not the one form of its body", field=kind)
     message = cose.sig_structure(sign1.protected_bytes, sign1.payload)
     return Statement(
         kind, iss, sub, kid, alg, hashlib.sha256(message).digest(), entry, body, message, sign1.signature
@@ -176,15 +179,13 @@ def _parse_protected(protected: Any, kinds: dict[str, str]) -> tuple[str, bytes,
         raise MalformedError("not an algorithm of this version", field="alg", code="unsupported")
     if any(protected[label] != value for label, value in extra.items()):
         raise MalformedError("another hash or AEAD algorithm", field="protected", code="unsupported")
-    claims = protected[cose.CWT_CLAIMS]
-    if not isinstance(claims, dict) or set(claims) != {1, 2}:
-        raise MalformedError("CWT claims are not exactly iss and sub", field="protected")
+    claims = parse_map(protected[cose.CWT_CLAIMS], (1, 2), field="protected")
     return (
         kind,
         parse_bytes(protected[cose.KID], 8, field="kid"),
         alg,
-        parse_text(claims[1], field="iss", max_chars=200),
-        parse_text(claims[2], field="sub", max_chars=200),
+        parse_text(claims[1], field="iss", max_bytes=200),
+        parse_text(claims[2], field="sub", max_bytes=200),
     )
 
 
@@ -207,14 +208,13 @@ def _check_subject(kind: str, iss: str, sub: str, body: Any) -> None:
 
 def sign_statement(kind: str, iss: str, sub: str, body: Body, signer: Signer) -> bytes:
     """Sign a charter, accept, govern, status, seal or application and return its entry bytes."""
-    form: Callable[[Any], dict[int, Any]] = format_admission if kind == _APPLICATION else _BODIES[kind][1]
     protected = {
         cose.ALG: signer.alg,
         cose.KID: signer.public_key.kid,
         cose.CWT_CLAIMS: {1: iss, 2: sub},
         cose.TYP: _TYP.format(kind),
     }
-    return cose.format_sign1(cose.sign(protected, cbor.encode(form(body)), signer))
+    return cose.format_sign1(cose.sign(protected, _encode_body(kind, body), signer))
 
 
 def sign_credential(claims: CredentialClaims, signer: Signer) -> bytes:
@@ -227,4 +227,11 @@ def sign_credential(claims: CredentialClaims, signer: Signer) -> bytes:
         cose.SD_ALG: SD_ALG_SHA256,
         cose.SD_AEAD: SD_AEAD_AES_256_GCM,
     }
-    return cose.format_sign1(cose.sign(protected, cbor.encode(format_claims(claims)), signer))
+    return cose.format_sign1(cose.sign(protected, _encode_body("credential", claims), signer))
+
+
+def _encode_body(kind: str, body: Any) -> bytes:
+    if kind == "credential":
+        return cbor.encode(format_claims(body))
+    _, format_body = _APPLICATION_BODY if kind == _APPLICATION else _BODIES[kind]
+    return cbor.encode(format_body(body))

@@ -392,8 +392,7 @@ class Sequencer:
     def _acknowledge(self, plan: EpochPlan) -> None:
         pending, place = self._pending, plan.rows.first_index
         for at, identity in enumerate(plan.rows.ids):
-            submissions = pending.pop(identity, None) if identity is not None else None
-            if submissions is None:
+            if identity is None or (submissions := pending.pop(identity, None)) is None:
                 continue
             entry = plan.rows.entries[at]
             self._pending_bytes -= len(entry)

@@ -37,7 +37,9 @@ from ledger.core.note import Ed25519NoteSigner, format_vkey
 from ledger.core.registry import Registry
 from ledger.core.statement import parse_statement, sign_statement
 from ledger.core.status_change import StatusChange, StatusRow
-from verifier.core.trust import Pin, TrustedList, open_bundle
+from verifier.core.pin import Pin
+from verifier.core.trust import open_bundle
+from verifier.core.trusted_list import TrustedList
 
 ORIGIN = "ledger.example/tiny"
 START_S = 1_794_700_800
@@ -140,16 +142,27 @@ class TinyLedger:
         self.origin = origin
         self.random_bytes = CountedBytes(origin)
         self.service = signer("service")
-        self.governors = {f"governor-{n}": signer(f"governor {n}", "ed25519") for n in range(1, governors + 1)}
+        self.governors = {
+            f"governor-{n}": signer(f"governor {n}", "ed25519") for n in range(1, governors + 1)
+        }
         self.threshold = threshold
         self.log_signers = (Ed25519NoteSigner(origin, seed("log")), MlDsa44Cosigner(origin, seed("log pq")))
-        self.witnesses = [Ed25519Cosigner(f"witness-{n}.example", seed(f"w{n}")) for n in range(1, witnesses + 1)]
+        self.witnesses = [
+            Ed25519Cosigner(f"witness-{n}.example", seed(f"w{n}")) for n in range(1, witnesses + 1)
+        ]
         lines = [f"witness w{n} {format_vkey(w.verifier_key)}\n" for n, w in enumerate(self.witnesses, 1)]
         names = " ".join(f"w{n}" for n in range(1, witnesses + 1))
-        group = [f"group all-of-them {quorum} {names}\n", "quorum all-of-them\n"] if witnesses else ["quorum none\n"]
+        group = (
+            [f"group all-of-them {quorum} {names}\n", "quorum all-of-them\n"]
+            if witnesses
+            else ["quorum none\n"]
+        )
         self.charter = Charter(
             origin=origin,
-            log_keys=(self.log_signers[0].verifier_key.public_key, self.log_signers[1].verifier_key.public_key),
+            log_keys=(
+                self.log_signers[0].verifier_key.public_key,
+                self.log_signers[1].verifier_key.public_key,
+            ),
             service_key=self.service.public_key,
             receipts_key=signer("receipts").public_key,
             governors=tuple((name, item.public_key) for name, item in self.governors.items()),
@@ -287,7 +300,9 @@ class TinyLedger:
         """Return an entry with its path."""
         return PlacedEntry(index, self.path(index), self.entries[index])
 
-    def checkpoint(self, *, time_s: int | None = None, witness_times: Sequence[int | None] | None = None) -> str:
+    def checkpoint(
+        self, *, time_s: int | None = None, witness_times: Sequence[int | None] | None = None
+    ) -> str:
         """Return the cosigned checkpoint of the tree; a witness whose time is None does not sign."""
         at = self.now_s if time_s is None else time_s
         head = Checkpoint(self.origin, self.tree_size, root_hash(self.leaves))

@@ -81,7 +81,10 @@ BIRTH = {"earliest": "2008-01-01", "latest": "2008-12-31"}
         ({"names": [{"text": 5, "latin": "SECRETNAME"}]}, "names[0].text"),
         ({"names": [{"text": "Secretname", "latin": "SECRETNAME7"}]}, "names[0].latin"),
         ({"names": [{"text": "Secret\u202ename", "latin": "SECRETNAME"}]}, "names[0].text"),
-        ({"names": [*MINIMAL["names"], {"text": "Secretname", "latin": "S", "script": "latin"}]}, "names[1].script"),
+        (
+            {"names": [*MINIMAL["names"], {"text": "Secretname", "latin": "S", "script": "latin"}]},
+            "names[1].script",
+        ),
         ({"names": [{"text": "Secretname", "latin": "S", "kind": "alias"}]}, "names[0].kind"),
         ({"names": [{"text": "Secretname", "latin": "S", "kind": "known_as"}]}, "names"),
         ({"names": [{"text": "Secretname", "latin": "S", "surname": "x"}]}, "names[0]"),
@@ -135,8 +138,12 @@ def test_bytes_that_are_no_record_are_bad_input(data: bytes) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["names", "text", "latin", "birth", "earliest", "sex", "x"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["names", "text", "latin", "birth", "earliest", "sex", "x"]), inner, max_size=4
+        )
+    ),
     max_leaves=12,
 )
 

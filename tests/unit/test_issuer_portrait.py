@@ -10,7 +10,7 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from issuer.errors import InputError
 from issuer.portrait import PORTRAIT_MAX_BYTES, compress_portrait
@@ -23,7 +23,9 @@ def photograph(width: int = 600, height: int = 800, mode: str = "RGB") -> Image.
     draw.ellipse((width * 0.2, height * 0.12, width * 0.8, height * 0.72), fill=(60, 40, 30))
     draw.ellipse((width * 0.26, height * 0.2, width * 0.74, height * 0.78), fill=(205, 165, 140))
     for x in (0.4, 0.6):
-        draw.ellipse((width * (x - 0.04), height * 0.42, width * (x + 0.04), height * 0.46), fill=(30, 25, 25))
+        draw.ellipse(
+            (width * (x - 0.04), height * 0.42, width * (x + 0.04), height * 0.46), fill=(30, 25, 25)
+        )
     draw.arc((width * 0.4, height * 0.52, width * 0.6, height * 0.66), 20, 160, fill=(120, 50, 50), width=9)
     return image.filter(ImageFilter.GaussianBlur(2)).convert(mode)
 
@@ -46,7 +48,9 @@ def test_a_photograph_becomes_a_small_grey_webp(kind: str) -> None:
         assert picture.format == "WEBP"
         assert picture.size == (64, 80)
         red, green, blue = picture.convert("RGB").split()
-        assert red.tobytes() == green.tobytes() == blue.tobytes()
+        for one, other in ((red, green), (green, blue)):
+            differences = ImageChops.difference(one, other).histogram()
+            assert sum(differences[4:]) == 0  # WebP stores brightness and colour apart and rounds each
 
 
 def test_the_same_photograph_gives_the_same_bytes() -> None:
@@ -96,7 +100,12 @@ def bomb(width: int, height: int) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(

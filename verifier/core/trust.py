@@ -2,8 +2,7 @@
 
 docs/protocol.md, section 9. A station pins one ledger by origin and charter hash. `open_bundle` takes the
 seven steps of that section in order; what comes out is built once, never changed, and fast to ask. Each
-failure is `bundle_invalid` with the number of its step. `check_newer` says whether one list may take the
-place of another.
+failure is `bundle_invalid` with the number of its step.
 
     trusted = open_bundle(data, pin)
     issuer = trusted.issuers["civil-1"]
@@ -13,10 +12,6 @@ place of another.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from credential.core.status_list import RAW_BYTES, decompress_list
@@ -31,141 +26,18 @@ from ledger.core.merkle import HASH_SIZE, leaf_hash
 from ledger.core.note import TYPE_ED25519, TYPE_MLDSA44_COSIGNATURE, VerifierKey
 from ledger.core.policy import parse_policy
 from ledger.core.registry.governance import Governance, approvals_complete
-from ledger.core.registry.issuers import Issuer, KeyRecord
+from ledger.core.registry.issuers import Issuer
 from ledger.core.seal import Seal
 from ledger.core.statement import Statement, parse_statement
 from ledger.core.status_change import REASON_NAMES
-from ledger.errors import CodedError, ForkAlarm
-from verifier.core.evidence import IssuerName, Status
-from verifier.errors import BundleError, StationError
+from ledger.errors import CodedError
+from verifier.core.evidence import IssuerName
+from verifier.core.pin import Pin
+from verifier.core.trusted_list import ScopeRecord, TrustedIssuer, TrustedList, TrustedStatusList
+from verifier.errors import BundleError
 
-PIN_MAX_BYTES: Final = 4_096
-_HEX_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_ORIGIN: Final = re.compile(r"[A-Za-z0-9._~:/-]{1,200}", re.ASCII)
 _REASONS_MAX_BYTES: Final = 5 + PLACES * 12
 _APPROVALS_NEVER: Final = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """The one ledger that a station believes: its origin, and the leaf hash of its charter (32 bytes)."""
-
-    origin: str
-    charter_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeRecord:
-    """What an issuer might sign from after `index` on: credential types, none while it was suspended."""
-
-    index: int
-    vcts: frozenset[str]
-    suspended: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedIssuer:
-    """One admitted issuer, ready to be asked.
-
-    Attributes:
-        name: id, title and authority, as they are now.
-        number: its status lists are `sc:<number>/...`.
-        keys: by kid.
-        scopes: what it might sign, newest first.
-    """
-
-    name: IssuerName
-    number: int
-    keys: Mapping[bytes, KeyRecord]
-    scopes: tuple[ScopeRecord, ...]
-    list_prefix: str
-
-    def scope_at(self, index: int | None) -> ScopeRecord | None:
-        """Return what it might sign at a ledger index, or now; None before its admission."""
-        for record in self.scopes:
-            if index is None or record.index < index:
-                return record
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedStatusList:
-    """One status list: 65,536 bytes, and reason and month of the places whose status is not 0."""
-
-    raw: bytes
-    reasons: Mapping[int, tuple[int, int]]
-
-    def status(self, idx: int) -> Status:
-        """Return the status of a place."""
-        value = self.raw[idx >> 1] >> (4 * (idx & 1)) & 15
-        reason, month = self.reasons.get(idx, (None, None))
-        return Status(value, reason, month)
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedList:
-    """A verified bundle.
-
-    Attributes:
-        origin, tree_size, root_hash: the head that witnesses cosigned.
-        cells: 32 bytes for each 16 entries.
-        issuers: by id.
-        lists: by URI.
-        checkpoint: text of the cosigned checkpoint.
-        now_min_s: the time that the witnesses vouch for, seconds.
-        size_bytes: size of the bundle.
-    """
-
-    origin: str
-    tree_size: int
-    root_hash: bytes
-    cells: memoryview = field(repr=False)
-    issuers: Mapping[str, TrustedIssuer] = field(repr=False)
-    lists: Mapping[str, TrustedStatusList] = field(repr=False)
-    checkpoint: str = field(repr=False)
-    now_min_s: int
-    size_bytes: int
-
-    def cell(self, index: int) -> memoryview:
-        """Return the hash of the cell that holds the entry at `index`, which must be below the tree size."""
-        start = index // CELL_SIZE * HASH_SIZE
-        return self.cells[start : start + HASH_SIZE]
-
-
-def parse_pin(data: bytes) -> Pin:
-    """Read a pin file `{"origin": ..., "charter": <64 hex digits>}`.
-
-    Raises:
-        StationError: code bad_input, not JSON of exactly this form, or over 4,096 bytes.
-    """
-    value: Any = None
-    try:
-        if len(data) <= PIN_MAX_BYTES:
-            value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise StationError("bad_input", "a pin is a JSON file", field="pin") from error
-    match value:
-        case {"origin": str(origin), "charter": str(charter)} if len(value) == 2:
-            return make_pin(origin, charter)
-    raise StationError("bad_input", "a pin has an origin and a charter", field="pin")
-
-
-def make_pin(origin: str, charter_hex: str) -> Pin:
-    """Return the pin of an origin and the charter's leaf hash in hex.
-
-    Raises:
-        StationError: code bad_input, an origin or a hash that is not one.
-    """
-    if not _ORIGIN.fullmatch(origin):
-        raise StationError("bad_input", "an origin is a URL without scheme", field="origin")
-    if not _HEX_HASH.fullmatch(charter_hex):
-        raise StationError("bad_input", "a charter hash is 64 small hex digits", field="charter")
-    return Pin(origin, bytes.fromhex(charter_hex))
-
-
-def format_pin(pin: Pin) -> bytes:
-    """Return the pin file; the inverse of `parse_pin`."""
-    return json.dumps({"origin": pin.origin, "charter": pin.charter_hash.hex()}, indent=2).encode() + b"\n"
 
 
 def open_bundle(data: bytes, pin: Pin) -> TrustedList:
@@ -206,27 +78,6 @@ def open_bundle(data: bytes, pin: Pin) -> TrustedList:
         now_min_s=seal.time_ms // 1000 if now_min_s is None else now_min_s,
         size_bytes=len(data),
     )
-
-
-def check_newer(old: TrustedList, new: TrustedList) -> None:
-    """Return if `new` may take the place of `old`: the same tree or one that extends it.
-
-    Raises:
-        BundleError: code bundle_invalid, it is of another ledger, or of a smaller tree or, for the same
-            tree, an earlier witnessed time.
-        ForkAlarm: code fork, both are cosigned and contradict each other: two roots of one size, or a
-            larger tree whose first cells do not fold to the root at hand.
-    Source: docs/protocol.md, section 9.
-    """
-    if old.origin != new.origin:
-        raise BundleError(0, "the list is of another ledger", field="origin")
-    smaller, larger = (old, new) if old.tree_size <= new.tree_size else (new, old)
-    if root_from_cells(larger.cells, smaller.tree_size // CELL_SIZE) != smaller.root_hash:
-        raise ForkAlarm("two cosigned lists of one ledger contradict each other", field="root_hash")
-    if new.tree_size < old.tree_size:
-        raise BundleError(0, "the list is older than the one at hand", field="tree_size")
-    if new.tree_size == old.tree_size and new.now_min_s < old.now_min_s:
-        raise BundleError(0, "the list is older than the one at hand", field="time")
 
 
 def _check_charter(bundle: Bundle, pin: Pin) -> Governance:

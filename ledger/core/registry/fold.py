@@ -31,6 +31,8 @@ from ledger.errors import MalformedError, VerificationError
 DAY_S: Final = 86_400
 IAT_BACK_S: Final = 35 * DAY_S
 IAT_AHEAD_S: Final = DAY_S
+END_OF_TIME_MS: Final = 253_402_300_800_000
+"""The year 10000: calendars end before it."""
 _EMPTY_PART: Final = hashlib.sha256(cbor.encode([])).digest()
 
 
@@ -70,9 +72,9 @@ class Registry:
         """Open the epoch that is sealed with `time_ms` and begins at `first_index`.
 
         Raises:
-            VerificationError: code bad_epoch if the time does not rise.
+            VerificationError: code bad_epoch if the time does not rise, or lies after the year 9999.
         """
-        if time_ms <= self.time_ms:
+        if not self.time_ms < time_ms < END_OF_TIME_MS:
             raise VerificationError("bad_epoch", "epoch time does not rise", field="seal.time_ms")
         self._before_epoch = (self.time_ms, self.windows.copy(), dict(self.governance.proposals))
         self.time_ms = time_ms
@@ -173,8 +175,8 @@ class Registry:
         return issuer
 
     def _judge_dates(self, claims: CredentialFacts, validity_days: int) -> None:
-        now_s = self.time_ms // 1000
-        if claims.iat % DAY_S or not now_s - IAT_BACK_S <= claims.iat <= now_s + IAT_AHEAD_S:
+        ahead_ms = claims.iat * 1000 - self.time_ms
+        if claims.iat % DAY_S or not -IAT_BACK_S * 1000 <= ahead_ms <= IAT_AHEAD_S * 1000:
             raise VerificationError("out_of_scope", "not a whole day of late", field="claims.iat")
         exp = self._exp_cache.get((claims.iat, validity_days))
         if exp is None:

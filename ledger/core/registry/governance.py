@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from ledger.core import cbor
 from ledger.core.actions import Action, Admit, DistrustKey, format_action
+from ledger.core.bundle import MAX_ISSUERS
 from ledger.core.charter import Charter, Governors, Profiles, format_governors, format_profiles
 from ledger.core.cose_key import PublicKey, format_cose_key
+from ledger.core.fields import parse_party
 from ledger.core.registry.issuers import Issuer, KeyRecord, admit, apply_verb
 from ledger.core.statement import Statement
 from ledger.errors import VerificationError
@@ -22,8 +24,8 @@ from ledger.errors import VerificationError
 __all__ = ["Effect", "Governance", "Issuer", "KeyRecord", "Proposal"]
 
 _CHAIN_PREFIX: Final = b"\x02"
-MAX_PROPOSALS: Final = 256
-"""Open proposals on one subject; further ones are refused so that state stays bounded."""
+MAX_OPEN_APPROVALS: Final = 256
+"""A governor's approvals of actions that are not in effect: state is bounded, and nobody fills it for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,9 @@ class Governance:
 
         Raises:
             VerificationError: stale_action for a counter or deadline that is not current, or a second
-                approval of one governor; the code of the verb that fails; nothing has changed then.
+                approval of one governor; rate_limited for a governor with too many open approvals; the
+                code of the verb that fails. Nothing has changed then.
+            MalformedError: an issuer would be admitted under what is no name.
         """
         action: Action = statement.body
         if self._counter_of(action.subject) != action.counter:
@@ -156,7 +160,7 @@ class Governance:
         approvals[statement.iss] = index
         issuer = self._try_verbs(action, index)
         if len(approvals) < required:
-            self._check_room(action.subject, new=known is None)
+            self._check_room(statement.iss)
             if commit:
                 self.proposals[key] = Proposal(action, approvals)
             return None
@@ -183,6 +187,9 @@ class Governance:
             if isinstance(verb, Admit) and issuer is None:
                 if any(name == action.subject for name, _ in self.governors):
                     raise VerificationError("place_taken", "a governor has this name", field="action.subject")
+                if len(self.issuers) >= MAX_ISSUERS:
+                    raise VerificationError("out_of_scope", "the ledger is full of issuers", field="action.subject")
+                parse_party(action.subject, field="action.subject")
                 issuer = admit(action.subject, len(self.issuers) + 1, verb.admission, index)
             elif issuer is None:
                 raise VerificationError(
@@ -198,9 +205,9 @@ class Governance:
             raise VerificationError("stale_action", "an action without verbs", field="action.verbs")
         return issuer
 
-    def _check_room(self, subject: str, *, new: bool) -> None:
-        if new and sum(p.action.subject == subject for p in self.proposals.values()) >= MAX_PROPOSALS:
-            raise VerificationError("rate_limited", "too many open proposals on this subject", field="action")
+    def _check_room(self, governor: str) -> None:
+        if sum(governor in proposal.approvals for proposal in self.proposals.values()) >= MAX_OPEN_APPROVALS:
+            raise VerificationError("rate_limited", "too many open approvals of this governor", field="iss")
 
     def _take_effect(self, effect: Effect, issuer: Issuer, key: bytes) -> None:
         subject = effect.action.subject

@@ -11,6 +11,7 @@ import struct
 from typing import Any, Final
 
 from ledger.core import cbor
+from ledger.core.bundle import MAX_LISTS
 from ledger.core.fields import PLACES, format_list_uri, parse_list_uri
 from ledger.core.registry.issuers import Issuer
 from ledger.core.status_change import (
@@ -33,6 +34,8 @@ MONTHS_BACK: Final = 2
 
 _JOURNAL = struct.Struct(">Q8sIIBBB")
 """index, kid, position of the list, idx, old, new, reason."""
+_NO_KID: Final = bytes(8)
+"""In the journal: a reversal, which no statement made."""
 _REASON_OF_REVERSAL: Final = {VALID: REASON_CLEARED, SUSPENDED: REASON_CONTESTED, AFFIRMED: REASON_AFFIRMED}
 """Reason of a place that is set back to a status; final statuses are never set back to."""
 
@@ -118,6 +121,8 @@ class PlaceBook:
             before = self.lists.get(format_list_uri(number, n - issuer.scope.desks))
             if before is None or before.used < HALF_USED:
                 raise VerificationError("out_of_scope", "the list is not open yet", field="claims.status.uri")
+        if known is None and len(self.lists) >= MAX_LISTS:
+            raise VerificationError("out_of_scope", "the ledger is full of lists", field="claims.status.uri")
         if known is not None and known.is_taken(idx):
             raise VerificationError("place_taken", "the status place is taken", field="claims.status.idx")
 
@@ -175,19 +180,32 @@ class PlaceBook:
         """Reverse what statements of a distrusted key changed from `from_index` on, newest first.
 
         A place is set back only where it still holds what that change had set; what another key has
-        changed since stands. Source: docs/protocol.md section 3, "distrust".
+        changed since stands, even if it set the same again. Source: docs/protocol.md section 3, "distrust".
         """
-        rows = [
-            (self._uris[position], idx, old, new)
-            for at, row_kid, position, idx, old, new, _ in _JOURNAL.iter_unpack(bytes(self._journal))
-            if at >= from_index and row_kid == kid and self._uris[position].startswith(f"sc:{issuer_number}/")
-        ]
-        for uri, idx, old, new in reversed(rows):
-            state = self.lists[uri]
-            if state.status(idx) == new:
-                reason = _REASON_OF_REVERSAL[old]
-                self._record(index, None, uri, StatusRow(idx, new, old, reason, month))
-                state.set_status(idx, old, reason, month)
+        for _, uri, idx, old, new in self._changes_to_reverse(issuer_number, kid, from_index):
+            reason = _REASON_OF_REVERSAL[old]
+            self._record(index, None, uri, StatusRow(idx, new, old, reason, month))
+            self.lists[uri].set_status(idx, old, reason, month)
+
+    def _changes_to_reverse(
+        self, issuer_number: int, kid: bytes, from_index: int
+    ) -> list[tuple[int, str, int, int, int]]:
+        """Return (row number, uri, idx, old, new) of the changes that no later one covers, newest first."""
+        standing: dict[tuple[int, int], list[tuple[int, int, bytes, int, int]]] = {}
+        rows = _JOURNAL.iter_unpack(bytes(self._journal))
+        for row, (at, row_kid, position, idx, old, new, _) in enumerate(rows):
+            if not self._uris[position].startswith(f"sc:{issuer_number}/"):
+                continue
+            if row_kid == _NO_KID:
+                standing[position, idx].pop()  # a reversal always takes back the newest that stands
+            else:
+                standing.setdefault((position, idx), []).append((row, at, row_kid, old, new))
+        found = []
+        for (position, idx), changes in standing.items():
+            while changes and changes[-1][2] == kid and changes[-1][1] >= from_index:
+                row, _, _, old, new = changes.pop()
+                found.append((row, self._uris[position], idx, old, new))
+        return sorted(found, reverse=True)
 
     def _record(self, index: int, kid: bytes | None, uri: str, row: StatusRow) -> None:
         line = cbor.encode([index, kid, uri, *row])
@@ -196,7 +214,7 @@ class PlaceBook:
         ).digest()
         position = self._positions[uri]
         self._journal += _JOURNAL.pack(
-            index, kid or bytes(8), position, row.idx, row.old, row.new, row.reason
+            index, kid or _NO_KID, position, row.idx, row.old, row.new, row.reason
         )
 
     def format_places(self) -> list[list[Any]]:

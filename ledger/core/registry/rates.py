@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from ledger.core.calendar_days import quarter_of_seconds
 
-HOUR_MS: Final = 3_600_000
+HOUR_S: Final = 3_600
+HOUR_MS: Final = HOUR_S * 1000
 RATE_HOURS: Final = 24
 """The running hour and the 23 before it."""
 REACH_HOURS: Final = 720
@@ -58,9 +59,10 @@ class Windows:
         return hours.total() if hours else 0
 
     def count_credential(self, issuer_number: int, exp_s: int) -> None:
-        """Count one accepted credential."""
+        """Count one accepted credential; one that ends by now (its profile is short) is not live."""
         self.accepted.setdefault(issuer_number, Counter())[self.hour] += 1
-        self.live.setdefault(issuer_number, Counter())[quarter_of_seconds(exp_s)] += 1
+        if exp_s > self.hour * HOUR_S:
+            self.live.setdefault(issuer_number, Counter())[quarter_of_seconds(exp_s)] += 1
 
     def format_rates(self) -> list[Any]:
         """Return part 4 of the registry digest, ready to be encoded."""

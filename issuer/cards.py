@@ -1,0 +1,176 @@
+"""From a case file and twelve words to what is handed over: pictures of the codes, card, words, slip.
+
+docs/protocol.md, section 6. Every code is read back from its picture before it is called done. A portrait
+does not fit on one side with the other sealed parts, so it gets a second card: the same front, and a back
+that opens the portrait alone. The words sheet and the slip are papers of their own.
+
+    prints = print_card(case, secret, random_bytes=secrets.token_bytes, created=midnight)
+    prints.files("AbC")          # {"AbC-card.pdf": ..., "AbC-front.png": ..., ...}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from credential.core.card import LoggedCredential, format_back, format_front, seal_keys
+from credential.core.case_file import Case
+from credential.core.holder import format_words
+from credential.core.names import Name, parse_name
+from credential.core.qr_text import SealKeys, format_seal_keys
+from issuer.card_pdf import (
+    BACK_MAX_VERSION,
+    FRONT_MAX_VERSION,
+    SLIP_MAX_VERSION,
+    CardFace,
+    render_batch,
+    render_slip,
+    render_words_sheet,
+)
+from issuer.errors import InputError
+from issuer.qr import make_symbol, read_back, symbol_png
+from ledger.core.calendar_days import date_of_seconds
+
+TITLE: Final = "Attestation"
+PROVISIONAL: Final = "not registered yet"
+REFERENCE_CHARACTERS: Final = 8
+_PORTRAIT: Final = "portrait"
+_PNG_SCALE: Final = 6
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+RandomBytes = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Texts of the codes of one card; None where the person has nothing to put there."""
+
+    front: str
+    back: str | None
+    portrait: str | None
+    slip: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardPrints:
+    """Everything that is printed for one person.
+
+    Attributes:
+        codes: texts of the codes.
+        pictures: PNG of each code by name: front, back, portrait, slip.
+        card_pdf: one page with the card, and a second card where there is a portrait.
+        words_pdf: the twelve words.
+        slip_pdf: the code that opens the sealed parts, or None where nothing is sealed.
+    """
+
+    codes: Codes
+    pictures: dict[str, bytes]
+    card_pdf: bytes
+    words_pdf: bytes
+    slip_pdf: bytes | None
+
+    def files(self, stem: str) -> dict[str, bytes]:
+        """Return the content of each file by its name, which begins with `stem`."""
+        named = {f"{stem}-{name}.png": data for name, data in self.pictures.items()}
+        named[f"{stem}-card.pdf"] = self.card_pdf
+        named[f"{stem}-words.pdf"] = self.words_pdf
+        if self.slip_pdf is not None:
+            named[f"{stem}-slip.pdf"] = self.slip_pdf
+        return named
+
+
+def print_card(
+    case: Case,
+    secret: bytes,
+    *,
+    random_bytes: RandomBytes,
+    created: datetime,
+    print_name: bool = False,
+) -> CardPrints:
+    """Make and check everything that is printed for one person.
+
+    Args:
+        case: the opened case file; without a position the card says that it is not registered yet.
+        secret: the holder's 16 bytes.
+        random_bytes: returns so many bytes from a cryptographic source.
+        created: date in the PDF files; a whole day.
+        print_name: whether the bearer wants the name on the card.
+
+    Raises:
+        InputError: a name is wanted and there is none, or a part that must be open is missing.
+        IssuerError: too_large where a code does not fit; bad_input where a picture does not read as its
+            code; unsupported where the name is in a script without a font.
+    """
+    logged = case.logged()
+    codes = make_codes(logged, secret, random_bytes)
+    pictures = _make_pictures(codes)
+    faces = [_face(logged, case, codes.front, codes.back, print_name)]
+    if codes.portrait is not None:
+        faces.append(_face(logged, case, codes.front, codes.portrait, print_name))
+    return CardPrints(
+        codes,
+        pictures,
+        card_pdf=render_batch(faces, created=created),
+        words_pdf=render_words_sheet(format_words(secret).split(), created=created),
+        slip_pdf=None if codes.slip is None else render_slip(codes.slip, created=created),
+    )
+
+
+def make_codes(logged: LoggedCredential, secret: bytes, random_bytes: RandomBytes) -> Codes:
+    """Return the texts of all codes of a card.
+
+    Raises:
+        InputError: a part that must be open is missing.
+    """
+    claims, profile = logged.claims, logged.profile
+    keys = seal_keys(secret, claims)
+    present = logged.parts().keys() & set(profile.card.back)
+    without_portrait = [name for name in profile.card.back if name != _PORTRAIT]
+    back = portrait = slip = None
+    if present - {_PORTRAIT}:
+        back = format_back(logged, keys, random_bytes, leave_out=(_PORTRAIT,))
+    if _PORTRAIT in present:
+        portrait = format_back(logged, keys, random_bytes, leave_out=without_portrait)
+    if present:
+        slip = format_seal_keys(SealKeys(claims.sub, keys))
+    return Codes(format_front(logged), back, portrait, slip)
+
+
+def _make_pictures(codes: Codes) -> dict[str, bytes]:
+    """Return the PNG of each code; each has been read back."""
+    wanted = {
+        "front": (codes.front, FRONT_MAX_VERSION),
+        "back": (codes.back, BACK_MAX_VERSION),
+        "portrait": (codes.portrait, BACK_MAX_VERSION),
+        "slip": (codes.slip, SLIP_MAX_VERSION),
+    }
+    pictures = {}
+    for name, (text, max_version) in wanted.items():
+        if text is not None:
+            picture = symbol_png(make_symbol(text, max_version=max_version), _PNG_SCALE)
+            read_back(picture, text)
+            pictures[name] = picture
+    return pictures
+
+
+def _face(logged: LoggedCredential, case: Case, front: str, back: str | None, print_name: bool) -> CardFace:
+    claims = logged.claims
+    end = date_of_seconds(claims.exp)
+    return CardFace(
+        front_text=front,
+        back_text=back,
+        issuer_name=case.title,
+        title=(TITLE,) if case.is_listed else (TITLE, PROVISIONAL),
+        reference=claims.sub[:REFERENCE_CHARACTERS],
+        valid_until=f"{end.day} {_MONTHS[end.month - 1]} {end.year}",
+        printed_name=_first_name(logged) if print_name else None,
+    )
+
+
+def _first_name(logged: LoggedCredential) -> Name:
+    part = logged.parts().get("names")
+    if part is None:
+        raise InputError("print-name", "needs a name, and the credential has none")
+    return parse_name(part.value[0])

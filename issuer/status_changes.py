@@ -1,0 +1,141 @@
+"""Changes of status: what a desk may set, and how the statement reaches the ledger exactly once.
+
+docs/protocol.md, section 4, rule 6. A statement names the status that it replaces and the list's next
+sequence number, so that nothing old can be sent again. It is stored before it is sent; a statement whose
+fate is not known is sent again, as it is, before the next change of its list.
+
+    changes = StatusChanges(config, signer, store, client)
+    changes.change(StatusPlace("sc:1/0", 4711), "replaced", now_s=now_s)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from credential.core.issue import StatusPlace
+from issuer.desk_config import DeskConfig
+from issuer.desk_store import DeskStore
+from issuer.errors import InputError
+from issuer.ledger_client import UNKNOWN_FATE, LedgerClient, Registered
+from issuer.ledger_view import open_view
+from ledger.core.calendar_days import month_of_seconds
+from ledger.core.cose_key import Signer
+from ledger.core.fields import PLACES, parse_list_uri
+from ledger.core.statement import sign_statement
+from ledger.core.status_change import (
+    AFFIRMED,
+    REASON_AFFIRMED,
+    REASON_CLEARED,
+    REASON_CONTESTED,
+    REASON_CORRECTED,
+    REASON_REPLACED,
+    REASON_WITHDRAWN,
+    REPLACED,
+    SUSPENDED,
+    VALID,
+    WITHDRAWN,
+    StatusChange,
+    StatusRow,
+)
+from ledger.errors import CodedError, MalformedError
+
+CHANGES: Final[dict[str, tuple[int, dict[str, int]]]] = {
+    "withdrawn": (WITHDRAWN, {"withdrawn": REASON_WITHDRAWN, "corrected": REASON_CORRECTED}),
+    "suspended": (SUSPENDED, {"contested": REASON_CONTESTED}),
+    "replaced": (REPLACED, {"replaced": REASON_REPLACED}),
+    "cleared": (VALID, {"cleared": REASON_CLEARED}),
+    "affirmed": (AFFIRMED, {"affirmed": REASON_AFFIRMED}),
+}
+"""What a desk can set -> status and the reasons that go with it; the first is taken if none is given."""
+
+
+class StatusChanges:
+    """Signs and registers changes of status of one issuer."""
+
+    def __init__(self, config: DeskConfig, signer: Signer, store: DeskStore, client: LedgerClient) -> None:
+        """Put together; nothing is sent yet."""
+        self._config = config
+        self._signer = signer
+        self._store = store
+        self._client = client
+
+    def change(
+        self,
+        place: StatusPlace,
+        change: str,
+        reason: str | None = None,
+        seq: int | None = None,
+        *,
+        now_s: int,
+    ) -> Registered:
+        """Sign and register one change.
+
+        Args:
+            place: list and number.
+            change: a key of `CHANGES`.
+            reason: one of its reasons; None is the first.
+            seq: the list's next sequence number, where another desk has changed the list too.
+            now_s: the time, epoch seconds; only its month is signed.
+
+        Raises:
+            InputError: no such change or reason, or not a place.
+            IssuerError: the ledger's refusal: stale_action, bad_transition, out_of_scope; not_found for a
+                list without credentials; not_reachable, after which the same bytes are sent again before
+                the next change of this list.
+        """
+        new, reason_code = _meaning(change, reason)
+        _check_place(place)
+        self._settle_left_over(place.uri)
+        view = open_view(self._client.bundle(), bytes.fromhex(self._config.charter))
+        last, _ = self._store.status_seq(place.uri)
+        row = StatusRow(
+            place.idx, view.status(place.uri, place.idx), new, reason_code, month_of_seconds(now_s)
+        )
+        body = StatusChange(place.uri, last + 1 if seq is None else seq, (row,))
+        entry = sign_statement("status", self._config.issuer_id, place.uri, body, self._signer)
+        self._store.stage_status(place.uri, body.seq, entry)
+        registered = self._settle(place.uri)
+        assert registered is not None
+        return registered
+
+    def _settle_left_over(self, uri: str) -> None:
+        """Settle what an interruption left; that the ledger refuses it now is an answer, too."""
+        try:
+            self._settle(uri)
+        except CodedError as error:
+            if error.code in UNKNOWN_FATE:
+                raise
+
+    def _settle(self, uri: str) -> Registered | None:
+        """Send the statement of this list whose fate is not known, if there is one."""
+        _, entry = self._store.status_seq(uri)
+        if entry is None:
+            return None
+        [outcome] = self._client.register([entry], self._signer.public_key)
+        if isinstance(outcome, CodedError):
+            if outcome.code not in UNKNOWN_FATE:
+                self._store.settle_status(uri, accepted=False)
+            raise outcome
+        self._store.settle_status(uri, accepted=True)
+        return outcome
+
+
+def _meaning(change: str, reason: str | None) -> tuple[int, int]:
+    """Return status and reason code of what a person typed."""
+    if change not in CHANGES:
+        raise InputError("set", f"must be one of {', '.join(CHANGES)}")
+    new, reasons = CHANGES[change]
+    if reason is None:
+        return new, next(iter(reasons.values()))
+    if reason not in reasons:
+        raise InputError("reason", f"must be one of {', '.join(reasons)}")
+    return new, reasons[reason]
+
+
+def _check_place(place: StatusPlace) -> None:
+    if not 0 <= place.idx < PLACES:
+        raise InputError("place", f"must be a number from 0 to {PLACES - 1}")
+    try:
+        parse_list_uri(place.uri, field="place")
+    except MalformedError as error:
+        raise InputError("place", error.detail) from None

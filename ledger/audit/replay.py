@@ -1,0 +1,298 @@
+"""The replay: every signature, every rule, every seal, the chain, the tree, the tiles and the head.
+
+`audit` reads the entries in chunks that worker processes examine (ledger/audit/chunk.py) and replays their
+epochs in order against one registry. The first violation ends it, with its index and the rule it breaks.
+What a replay cannot see is a tail that was cut off together with the head: for that a head seen before is
+given (`against`), or the cosignatures of witnesses are looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_all_start_methods, get_context
+from typing import Final
+
+from ledger.audit.chunk import CHUNK_ENTRIES, ExaminedChunk, Violation, differs_at, examine, examine_chunk
+from ledger.audit.report import AuditReport
+from ledger.audit.source import Source, opened_source
+from ledger.core.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.core.claims import CredentialFacts
+from ledger.core.cose_key import PublicKey
+from ledger.core.cosignature import check_cosignatures
+from ledger.core.epoch import MAX_EPOCH_ENTRIES, Item, replay_genesis, replay_items
+from ledger.core.merkle import HASH_SIZE, Frontier, node_hash, root_at
+from ledger.core.note import TYPE_ED25519, TYPE_MLDSA44_COSIGNATURE, VerifierKey, parse_note
+from ledger.core.pin import Pin
+from ledger.core.policy import parse_policy
+from ledger.core.registry import Registry
+from ledger.core.statement import Statement
+from ledger.core.tiles import TILE_WIDTH, TileNodes, TilePath, hash_tile
+from ledger.errors import CodedError, ForkAlarm, LedgerError, VerificationError
+
+AHEAD_PER_JOB: Final = 3
+Progress = Callable[[int, int], None]
+
+
+def audit(
+    source_name: str, pin: Pin, *, against: str | None = None, jobs: int = 1, progress: Progress | None = None
+) -> AuditReport:
+    """Replay a ledger and report.
+
+    Args:
+        source_name: data directory, or address of a service.
+        pin: origin and charter hash of the ledger that it should be.
+        against: text of a checkpoint seen before, or None.
+        jobs: worker processes; 1 does all in this one.
+        progress: called with (entries replayed, tree size).
+
+    Returns:
+        The report; its code is "ok" or that of the first violation.
+
+    Raises:
+        StorageError: the source cannot be read (codes not_found, not_reachable, storage_failed).
+    """
+    run = _Audit(pin, progress)
+    try:
+        with opened_source(source_name) as source:
+            run.begin(source.checkpoint(), against)
+            for chunk in _chunks(source_name, source, run, jobs):
+                run.take(chunk)
+            run.finish(source)
+    except (ForkAlarm, VerificationError) as alarm:
+        return run.report(alarm)
+    except LedgerError as error:
+        if error.code in ("malformed", "too_large", "unsupported"):
+            return run.report(error)
+        raise
+    return run.report(None)
+
+
+def _chunks(source_name: str, source: Source, run: _Audit, jobs: int) -> Iterator[ExaminedChunk]:
+    size = run.head.tree_size
+    ranges = [(start, min(start + CHUNK_ENTRIES, size)) for start in range(0, size, CHUNK_ENTRIES)]
+    if jobs <= 1:
+        for start, stop in ranges:
+            yield examine(source, start, stop, size, run.keys)
+        return
+    # A server of forks has imported the code once; where there is none, each worker imports it.
+    method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+    context = get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(["ledger.audit.chunk"])
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        waiting: deque[Future[ExaminedChunk]] = deque()
+        try:
+            for start, stop in ranges:
+                waiting.append(pool.submit(examine_chunk, source_name, start, stop, size, run.keys))
+                if len(waiting) >= jobs * AHEAD_PER_JOB:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+class _Audit:
+    """State of one audit; its methods are called in the order begin, take for each chunk, finish, report."""
+
+    def __init__(self, pin: Pin, progress: Progress | None) -> None:
+        self.pin = pin
+        self.progress = progress
+        self.head = Checkpoint(pin.origin, 0, b"")
+        self.text = ""
+        self.before: str | None = None
+        self.registry: Registry | None = None
+        self.keys: dict[tuple[str, bytes], PublicKey] = {}
+        self._effects_seen = 0
+        self._next = 0
+        self._items: list[Item] = []
+        self._leaves: list[bytes] = []
+        self._stored_chain: list[bytes] = []
+        self._chain_head = b""
+        self._tiles = Frontier()
+        self._nodes: list[list[bytes]] = [[]]
+        self._rest = b""
+        self._counts: Counter[str] = Counter()
+        self._epochs = 0
+        self._cosigned: dict[str, int] = {}
+        self._quorum = False
+        self._against_size: int | None = None
+
+    def begin(self, text: str, against: str | None) -> None:
+        """Take the head that the source shows, and the one seen before."""
+        self.text = text
+        self.head = parse_checkpoint(parse_note(text).text)
+        if self.head.origin != self.pin.origin:
+            raise ForkAlarm(
+                "the source shows another ledger", code="bad_checkpoint", field="checkpoint.origin"
+            )
+        self.before = against
+
+    def take(self, chunk: ExaminedChunk) -> None:
+        """Replay the epochs that a chunk completes; compare tiles and chain."""
+        for at, item in enumerate(chunk.items):
+            if isinstance(item, Violation):
+                raise ForkAlarm(item.detail, code=item.code, field=item.rule, index=item.at)
+            self._items.append(item)
+            self._leaves.append(chunk.leaves[at * HASH_SIZE : (at + 1) * HASH_SIZE])
+            if chunk.chain:
+                self._stored_chain.append(chunk.chain[at * HASH_SIZE : (at + 1) * HASH_SIZE])
+            if isinstance(item, Statement) and item.kind == "seal":
+                self._replay()
+            elif len(self._items) > MAX_EPOCH_ENTRIES:
+                raise ForkAlarm("an epoch without a seal", code="bad_epoch", index=self._next)
+        if chunk.bad_tile is not None:
+            raise ForkAlarm(
+                "a stored tile is not what the entries hash to", code="bad_tile", index=chunk.bad_tile
+            )
+        self._take_tiles(chunk)
+
+    def _replay(self) -> None:
+        items, leaves, stored = self._items, self._leaves, self._stored_chain
+        if self.registry is None:
+            chain = self._replay_genesis(items)
+        else:
+            chain = replay_items(self.registry, self._chain_head, self._next, items, leaves)
+        bad = differs_at(b"".join(chain), b"".join(stored)) if stored else None
+        if bad is not None:
+            raise ForkAlarm("a stored chain value is wrong", code="bad_chain", index=self._next + bad)
+        self._counts.update(_kind(item) for item in items)
+        self._epochs += 1
+        self._next += len(items)
+        self._chain_head = chain[-1]
+        self._items, self._leaves, self._stored_chain = [], [], []
+        self._learn_keys()
+        if self.progress is not None:
+            self.progress(self._next, self.head.tree_size)
+
+    def _replay_genesis(self, items: list[Item]) -> list[bytes]:
+        entries = [item.entry if isinstance(item, Statement) else b"\xf6" for item in items]
+        self.registry, leaves, chain = replay_genesis(entries)
+        governance = self.registry.governance
+        if governance.origin != self.pin.origin or governance.charter_hash != self.pin.charter_hash:
+            raise ForkAlarm("entry 0 is not the pinned charter", code="bad_rule", field="charter", index=0)
+        if leaves != self._leaves:
+            raise ForkAlarm("the genesis epoch cannot be read twice alike", code="bad_entry", index=0)
+        return chain
+
+    def _learn_keys(self) -> None:
+        """Note the keys of issuers that an action changed, for the chunks that are asked for next."""
+        assert self.registry is not None
+        effects = self.registry.effects
+        for effect in effects[self._effects_seen :]:
+            issuer = self.registry.governance.issuers[effect.action.subject]
+            self.keys = self.keys | {
+                (issuer.issuer_id, kid): record.key for kid, record in issuer.keys.items()
+            }
+        self._effects_seen = len(effects)
+
+    def _take_tiles(self, chunk: ExaminedChunk) -> None:
+        self._tiles.extend(chunk.tile_hashes)
+        self._nodes[0].extend(chunk.tile_hashes)
+        self._rest = chunk.leaves[len(chunk.tile_hashes) * TILE_WIDTH * HASH_SIZE :]
+
+    def finish(self, source: Source) -> None:
+        """Compare the end of the replay with the head, and the head with keys, witnesses and the one before."""
+        if self._items or self.registry is None:
+            raise ForkAlarm("the last epoch has no seal", code="bad_epoch", index=self._next)
+        if self._next != self.head.tree_size:
+            raise ForkAlarm("entries are missing", code="bad_checkpoint", field="tree_size", index=self._next)
+        self._check_upper_tiles(source)
+        if self._root() != self.head.root_hash:
+            raise ForkAlarm(
+                "the entries do not hash to the root of the checkpoint", code="bad_checkpoint", field="root"
+            )
+        open_checkpoint(self.text, self._log_keys())
+        self._check_witnesses()
+        if self.before is not None:
+            self._check_before(self.before, source)
+
+    def _root(self) -> bytes:
+        rest = Frontier()
+        rest.extend([self._rest[at : at + HASH_SIZE] for at in range(0, len(self._rest), HASH_SIZE)])
+        peaks = [*self._tiles.peaks(), *rest.peaks()]
+        root = peaks[-1]
+        for peak in reversed(peaks[:-1]):
+            root = node_hash(peak, root)
+        return root
+
+    def _check_upper_tiles(self, source: Source) -> None:
+        hashes, level, span = self._nodes[0], 1, TILE_WIDTH
+        while hashes:
+            full = []
+            for n in range(-(-len(hashes) // TILE_WIDTH)):
+                tile = b"".join(hashes[n * TILE_WIDTH : (n + 1) * TILE_WIDTH])
+                bad = differs_at(tile, source.tile(level, n, len(tile) // HASH_SIZE, self.head.tree_size))
+                if bad is not None:
+                    index = (n * TILE_WIDTH + bad) * span
+                    detail = f"a stored tile of level {level} is not what the entries hash to"
+                    raise ForkAlarm(detail, code="bad_tile", field=f"tile/{level}/{n}", index=index)
+                if len(tile) == TILE_WIDTH * HASH_SIZE:
+                    full.append(hash_tile(tile))
+            hashes, level, span = full, level + 1, span * TILE_WIDTH
+
+    def _log_keys(self) -> tuple[VerifierKey, VerifierKey]:
+        assert self.registry is not None
+        governance = self.registry.governance
+        ed25519, mldsa44 = governance.log_keys
+        return (
+            VerifierKey(governance.origin, TYPE_ED25519, ed25519),
+            VerifierKey(governance.origin, TYPE_MLDSA44_COSIGNATURE, mldsa44),
+        )
+
+    def _check_witnesses(self) -> None:
+        assert self.registry is not None
+        policy = parse_policy(self.registry.governance.witness_policy)
+        self._cosigned = check_cosignatures(parse_note(self.text), self.head, policy.witness_keys())
+        self._quorum = policy.satisfied(self._cosigned)
+
+    def _check_before(self, text: str, source: Source) -> None:
+        before = open_checkpoint(text, self._log_keys()).checkpoint
+        if before.tree_size > self.head.tree_size:
+            detail = "the head seen before is larger: the tail was cut off"
+            raise ForkAlarm(detail, code="inconsistent", field="tree_size", index=self.head.tree_size)
+        size = self.head.tree_size
+
+        def read_tile(path: TilePath) -> bytes:
+            return source.tile(path.tile_level, path.index, path.width, size)
+
+        # The tiles have just been found equal to what the entries hash to.
+        if before.tree_size and root_at(before.tree_size, TileNodes(read_tile, size)) != before.root_hash:
+            raise ForkAlarm(
+                "the first entries do not give the head seen before", code="inconsistent", field="root"
+            )
+        self._against_size = before.tree_size
+
+    def report(self, error: CodedError | None) -> AuditReport:
+        """Return the report of what was found."""
+        governance = self.registry.governance if self.registry is not None else None
+        code = "ok" if error is None else error.code
+        if error is not None and not isinstance(error, ForkAlarm):
+            code = "bad_checkpoint"
+        return AuditReport(
+            code=code,
+            origin=self.pin.origin,
+            tree_size=self.head.tree_size,
+            root=self.head.root_hash.hex(),
+            index=getattr(error, "index", None),
+            rule="" if error is None else error.field,
+            detail="" if error is None else error.detail,
+            counts=dict(sorted(self._counts.items())),
+            epochs=self._epochs,
+            issuers={}
+            if governance is None
+            else {name: issuer.title for name, issuer in governance.issuers.items()},
+            last_time_ms=self.registry.time_ms if self.registry is not None else 0,
+            cosigned=self._cosigned,
+            quorum=self._quorum,
+            against_size=self._against_size,
+        )
+
+
+def _kind(item: Item) -> str:
+    if item is None:
+        return "padding"
+    return "credential" if isinstance(item, CredentialFacts) else item.kind

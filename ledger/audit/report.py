@@ -1,0 +1,52 @@
+"""What an audit found, in a form for people and for machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Result of an audit.
+
+    Attributes:
+        code: "ok", or the code of the first violation (a name of `ledger.codes`).
+        origin: of the ledger.
+        tree_size: of the checkpoint that was audited.
+        root: its root hash, hex.
+        index: index of the first bad entry, or None.
+        rule: the field or rule that the violation names.
+        detail: one sentence.
+        counts: entries by kind.
+        epochs: number of seals.
+        issuers: id -> title.
+        last_time_ms: time of the last seal.
+        cosigned: witness -> time in seconds of its valid cosignature.
+        quorum: whether these satisfy the ledger's witness policy.
+        against_size: tree size of the head seen before that it was proven consistent with, or None.
+    """
+
+    code: str
+    origin: str
+    tree_size: int = 0
+    root: str = ""
+    index: int | None = None
+    rule: str = ""
+    detail: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    epochs: int = 0
+    issuers: dict[str, str] = field(default_factory=dict)
+    last_time_ms: int = 0
+    cosigned: dict[str, int] = field(default_factory=dict)
+    quorum: bool = False
+    against_size: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong with the ledger itself."""
+        return self.code == "ok"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}

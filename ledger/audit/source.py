@@ -1,0 +1,145 @@
+"""Where an audit reads from: a data directory or the address of a service.
+
+A source is named by a text, so that a worker process can open it by itself. Nothing that a source says is
+believed; the audit computes everything again from the entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from ledger.core.merkle import HASH_SIZE
+from ledger.core.tiles import (
+    ENTRIES,
+    MAX_BUNDLE_SIZE,
+    TILE_WIDTH,
+    TilePath,
+    format_tile_path,
+    parse_entry_bundle,
+    tile_width,
+)
+from ledger.errors import ForkAlarm, StorageError
+from ledger.store.engine import DATABASE_NAME, open_engine
+from ledger.store.entries import LedgerReader
+
+HTTP_TIMEOUT_S: Final = 30.0
+MAX_NOTE_BYTES: Final = 65_536
+
+
+class Source(Protocol):
+    """A copy of a ledger."""
+
+    def checkpoint(self) -> str:
+        """Return the newest checkpoint note, cosignatures included."""
+
+    def rows(self, start: int, stop: int, tree_size: int) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield (entry, stored chain value or None) of [start, stop); start is a multiple of 256."""
+
+    def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
+        """Return the first `width` hashes of a tile."""
+
+    def close(self) -> None:
+        """Give back what the source holds."""
+
+
+class DirectorySource:
+    """The data directory of a ledger, read only."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._engine = open_engine(data_dir / DATABASE_NAME, "read")
+        self._reader = LedgerReader(self._engine)
+
+    def checkpoint(self) -> str:
+        """Return the newest committed checkpoint."""
+        head = self._reader.head()
+        if head is None:
+            raise StorageError("the ledger has not begun", field="source", code="not_found")
+        return head.text
+
+    def rows(self, start: int, stop: int, tree_size: int) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield entries with their stored chain values."""
+        yield from self._reader.rows(start, min(stop, tree_size))
+
+    def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
+        """Return a stored tile; a short one is answered as it is."""
+        return (self._reader.tile(level, n) or b"")[: width * HASH_SIZE]
+
+    def close(self) -> None:
+        """Close the database."""
+        self._engine.dispose()
+
+
+class HttpSource:
+    """A service that answers the C2SP tlog-tiles paths."""
+
+    def __init__(self, url: str) -> None:
+        import httpx  # only an audit over HTTP needs it
+
+        self._errors = httpx.HTTPError
+        self._client = httpx.Client(base_url=url.rstrip("/") + "/", timeout=HTTP_TIMEOUT_S)
+
+    def checkpoint(self) -> str:
+        """Fetch the checkpoint."""
+        try:
+            return self._get("checkpoint", MAX_NOTE_BYTES).decode()
+        except UnicodeDecodeError as error:
+            raise ForkAlarm(
+                "the checkpoint is not text", code="bad_checkpoint", field="checkpoint"
+            ) from error
+
+    def rows(self, start: int, stop: int, tree_size: int) -> Iterator[tuple[bytes, bytes | None]]:
+        """Fetch entry bundles."""
+        for n in range(start // TILE_WIDTH, -(-min(stop, tree_size) // TILE_WIDTH)):
+            width = tile_width(0, n, tree_size)
+            data = self._get(format_tile_path(TilePath(ENTRIES, n, width)), MAX_BUNDLE_SIZE)
+            for entry in parse_entry_bundle(data, width):
+                yield entry, None
+
+    def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
+        """Fetch a tile."""
+        return self._get(format_tile_path(TilePath(level, n, width)), TILE_WIDTH * HASH_SIZE)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _get(self, path: str, max_size: int) -> bytes:
+        try:
+            with self._client.stream("GET", path) as answer:
+                if answer.status_code == 404:
+                    raise StorageError(
+                        "the service does not have what its checkpoint promises", field=path, code="not_found"
+                    )
+                if answer.status_code != 200:
+                    raise StorageError("the service does not answer", field=path, code="not_reachable")
+                data = bytearray()
+                for part in answer.iter_bytes():
+                    data += part
+                    if len(data) > max_size:
+                        raise StorageError("the answer is too large", field=path, code="too_large")
+                return bytes(data)
+        except self._errors as error:
+            raise StorageError("the service cannot be reached", field=path, code="not_reachable") from error
+
+
+def open_source(name: str) -> Source:
+    """Return the source that a name stands for: `http://...`, `https://...`, or a data directory.
+
+    Raises:
+        StorageError: code not_found if there is no ledger in the directory.
+    """
+    if name.startswith(("http://", "https://")):
+        return HttpSource(name)
+    if not (Path(name) / DATABASE_NAME).is_file():
+        raise StorageError("there is no ledger in this directory", field="source", code="not_found")
+    return DirectorySource(Path(name))
+
+
+@contextmanager
+def opened_source(name: str) -> Iterator[Source]:
+    """Open a source and close it at the end."""
+    with closing(open_source(name)) as source:
+        yield source

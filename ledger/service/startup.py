@@ -1,0 +1,218 @@
+"""Starting the service: recover, replay, ask the witnesses; or refuse with the reason.
+
+docs/protocol.md section 5. A ledger that cannot prove that it goes on from what it signed last does not go
+on. Nothing is ever repaired here: the one thing that is done is to commit a staged epoch whose head the lock
+already holds, with the bytes that were staged.
+
+    recover(store, lock, log_keys)
+    loaded = load(store)
+    await ask_witnesses(loaded, clients, policy, log_keys, timeout_s=10)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ledger.core.cells import cells_from_leaves
+from ledger.core.chain import chain_start
+from ledger.core.checkpoint import open_checkpoint
+from ledger.core.merkle import Frontier, root_at
+from ledger.core.note import VerifierKey
+from ledger.core.policy import Policy
+from ledger.core.registry import Registry
+from ledger.errors import CodedError, ForkAlarm, StorageError
+from ledger.service.plan import EpochPlan, TreeState, check_lock_note, replan_epoch
+from ledger.service.replay import Replay
+from ledger.service.snapshots import Snapshot, take_snapshot
+from ledger.service.witnesses import WitnessClient, check_answered
+from ledger.store.entries import LedgerReader, LedgerWriter, StoredCheckpoint
+from ledger.store.lock import CheckpointLock, LockedHead
+from ledger.store.tiles import TileEdge
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a start has put together.
+
+    Attributes:
+        registry: state after the last epoch.
+        tree: the tree after the last epoch.
+        head: the last head.
+        genesis_size: size of the first epoch.
+        cells: 32 bytes for each 16 entries.
+        snapshot: of the newest head whose cosignatures satisfy the policy; None where there is none.
+    """
+
+    registry: Registry
+    tree: TreeState
+    head: StoredCheckpoint
+    genesis_size: int
+    cells: bytearray
+    snapshot: Snapshot | None
+
+
+def recover(store: LedgerWriter, lock: CheckpointLock, log_keys: Sequence[VerifierKey]) -> None:
+    """Bring the database to the head that the lock holds, or refuse.
+
+    Raises:
+        ForkAlarm: code lock_mismatch, they cannot be brought together; nothing was changed.
+        StorageError: the database or the lock cannot be read or written.
+    Source: docs/protocol.md, section 5, "At start".
+    """
+    locked, head = lock.read(), store.head()
+    size, root = (0, Frontier().root()) if head is None else (head.size, head.root)
+    if (locked.size, locked.root) == (size, root):
+        store.drop_staged()
+        return
+    if locked.size < size:
+        raise _mismatch(
+            locked, size, "the lock is older than the database: was the lock restored from a copy?"
+        )
+    if locked.size == size:
+        raise _mismatch(locked, size, "lock and database hold different trees of one size")
+    plan = _staged_plan(store, lock.origin, locked, head)
+    if plan is None:
+        raise _mismatch(
+            locked, size, "the lock is ahead and the database has not staged it: was the database restored?"
+        )
+    _check_own(locked, log_keys)
+    store.commit(plan.rows)
+
+
+def _staged_plan(
+    store: LedgerWriter, origin: str, locked: LockedHead, head: StoredCheckpoint | None
+) -> EpochPlan | None:
+    """Return the staged epoch that gives the locked head, None if there is none."""
+    staged = store.staged(locked.size, locked.root)
+    if staged is None:
+        return None
+    before = TreeState(Frontier(), TileEdge({}), chain_start(origin))
+    if head is not None:
+        frontier, edge = store.edge(head.size)
+        chain_head = store.chain_at(head.size - 1)
+        if frontier.root() != head.root or chain_head is None:
+            raise ForkAlarm("the stored tiles do not lead to the stored head", field="tile", code="bad_tile")
+        before = TreeState(frontier, edge, chain_head)
+    plan = replan_epoch(before, staged)
+    if (plan.rows.checkpoint.size, plan.rows.checkpoint.root) != (locked.size, locked.root):
+        raise _mismatch(locked, before.size, "the staged epoch does not lead to the locked head")
+    check_lock_note(plan.rows, locked.note)
+    return plan
+
+
+def _check_own(locked: LockedHead, log_keys: Sequence[VerifierKey]) -> None:
+    opened = open_checkpoint(locked.note, log_keys).checkpoint
+    if (opened.tree_size, opened.root_hash) != (locked.size, locked.root):
+        raise _mismatch(locked, locked.size, "the lock's note is about another head")
+
+
+def load(store: LedgerReader, policy_of: Mapping[int, str] | None = None) -> Loaded:
+    """Replay the database and return the state after its last epoch.
+
+    Args:
+        store: the recovered database.
+        policy_of: sizes at which a snapshot is wanted; the largest one is taken. Values are the cosigned
+            checkpoint texts of these sizes.
+
+    Raises:
+        ForkAlarm: entries, chain, tiles and heads contradict each other (code and index say where).
+        StorageError: the database cannot be read, or is empty (code not_found).
+    """
+    head = store.head()
+    if head is None:
+        raise StorageError("the ledger has not begun", field="database", code="not_found")
+    wanted = max(policy_of, default=None) if policy_of else None
+    cells = bytearray()
+    sizes: list[int] = []
+    snapshots: list[Snapshot] = []
+
+    def on_epoch(replay: Replay, leaves: Sequence[bytes], chain: Sequence[bytes]) -> None:
+        size = replay.frontier.size
+        _check_epoch(store, size, replay.frontier.root(), chain[-1])
+        cells.extend(cells_from_leaves(leaves))
+        sizes.append(size)
+        if size == wanted and policy_of is not None:
+            assert replay.registry is not None
+            snapshots.append(take_snapshot(replay.registry, size, policy_of[size], None))
+
+    replay = Replay(store.entries, verify=lambda statement, key: None, on_epoch=on_epoch)
+    registry = replay.advance(head.size, head.root)
+    frontier, edge = store.edge(head.size)
+    if frontier.root() != head.root:
+        raise ForkAlarm("the stored tiles do not lead to the head", field="tile", code="bad_tile")
+    tree = TreeState(frontier, edge, replay.chain_head)
+    return Loaded(registry, tree, head, sizes[0], cells, snapshots[0] if snapshots else None)
+
+
+def _check_epoch(store: LedgerReader, size: int, root: bytes, chain_value: bytes) -> None:
+    stored = store.checkpoint(size)
+    if stored is None or stored.root != root:
+        raise ForkAlarm(
+            "an epoch has no head, or another one", field="checkpoint", code="bad_checkpoint", index=size - 1
+        )
+    if store.chain_at(size - 1) != chain_value:
+        raise ForkAlarm("a chain value is wrong", field="chain", code="bad_chain", index=size - 1)
+
+
+async def ask_witnesses(
+    store: LedgerReader,
+    loaded: Loaded,
+    clients: Sequence[WitnessClient],
+    policy: Policy,
+    log_keys: Sequence[VerifierKey],
+    *,
+    timeout_s: float,
+) -> None:
+    """Ask what each witness cosigned last, and refuse if one has seen more than this database holds.
+
+    Raises:
+        ForkAlarm: code lock_mismatch, a witness holds a larger checkpoint with our own valid signatures, or
+            another root of a size that we have.
+        StorageError: code not_reachable, no quorum answered.
+    Source: docs/protocol.md, section 5.
+    """
+    origin = loaded.registry.governance.origin
+    names = {key: name for name, key in policy.witness_keys().items()}
+    known = [client for client in clients if client.key in names]
+    notes = await asyncio.gather(*(_last_note(client, origin, timeout_s) for client in known))
+    answers = {names[client.key]: note for client, (ok, note) in zip(known, notes, strict=True) if ok}
+    for note in answers.values():
+        if note is not None:
+            await asyncio.to_thread(_check_seen, store, loaded.head, note, log_keys)
+    check_answered(answers, policy.satisfied(answers), loaded.head.size == loaded.genesis_size)
+
+
+async def _last_note(client: WitnessClient, origin: str, timeout_s: float) -> tuple[bool, str | None]:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return True, await client.last_checkpoint(origin)
+    except (CodedError, TimeoutError, OSError):
+        return False, None
+
+
+def _check_seen(
+    store: LedgerReader, head: StoredCheckpoint, note: str, log_keys: Sequence[VerifierKey]
+) -> None:
+    try:
+        seen = open_checkpoint(note, log_keys).checkpoint
+    except CodedError:
+        return  # not signed by us: it says nothing about what we signed
+    if seen.tree_size > head.size:
+        raise ForkAlarm(
+            f"a witness holds our signed head of {seen.tree_size} entries; this database ends at {head.size}",
+            field="witnesses",
+            code="lock_mismatch",
+        )
+    root = head.root if seen.tree_size == head.size else root_at(seen.tree_size, store.nodes(head.size))
+    if root != seen.root_hash:
+        raise ForkAlarm(
+            "a witness holds our signature on another tree", field="witnesses", code="lock_mismatch"
+        )
+
+
+def _mismatch(locked: LockedHead, size: int, detail: str) -> ForkAlarm:
+    return ForkAlarm(
+        f"{detail} (lock {locked.size} entries, database {size})", field="lock", code="lock_mismatch"
+    )

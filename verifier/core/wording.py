@@ -1,0 +1,203 @@
+"""The words of a verdict: title, meaning, what to do now, for each result state, as data.
+
+The English master is `verifier/data/en.json`; the phone page reads the same file, and a translation is one
+more file with the same keys. The words keep to what is known: "authentic as signed by X", "not withdrawn as
+of DATE"; never that an identity is proven, and never a word that accuses.
+
+>>> words = load_wording()
+>>> words.state("expired").now
+'The person did not change. Offer renewal.'
+>>> freshness_line(words, "2026-11-19", 3, clock_wrong=False)
+'List from 19 Nov 2026 (3 days)'
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from ledger.core.calendar_days import date_of_seconds
+from ledger.core.status_change import REASON_NAMES
+from verifier.core.evidence import BESIDE, Evidence, Verdict
+from verifier.errors import StationError
+
+LANGUAGES: Final = ("en",)
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_GENUINE_NO: Final = frozenset(("altered", "not_listed"))
+_GENUINE_UNKNOWN: Final = frozenset(("unknown_issuer", "unreadable"))
+_ENDED: Final = ("withdrawn", "suspended", "key_distrusted", "status_unknown", "replaced", "expired")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class StateWords:
+    """How one result state looks and reads; `shape` is told apart without any colour."""
+
+    title: str
+    word: str
+    shape: str
+    symbol: str
+    colour: str
+    meaning: str
+    now: str
+    title_unknown_age: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """All words of one language: `states` typed, the rest by section and key."""
+
+    language: str
+    states: Mapping[str, StateWords]
+    sections: Mapping[str, Any]
+
+    def state(self, name: str) -> StateWords:
+        """Return the words of a result state."""
+        return self.states[name]
+
+    def text(self, section: str, key: str, **values: object) -> str:
+        """Return one sentence with its places filled."""
+        sentence: str = self.sections[section][key]
+        return sentence.format(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A verdict in words.
+
+    Attributes:
+        state: words of the leading state; title and meaning are filled.
+        questions: the three questions with their answers, never merged.
+        lines: everything else that is true, leading first.
+        freshness: age of the list.
+    """
+
+    state: StateWords
+    title: str
+    meaning: str
+    questions: tuple[tuple[str, str], ...]
+    lines: tuple[str, ...]
+    freshness: str
+
+
+@cache
+def load_wording(language: str = "en") -> Wording:
+    """Return the words of a language; the files are part of the package, as constant as code.
+
+    Raises:
+        StationError: code bad_input, there is no such language.
+    """
+    if language not in LANGUAGES or not _LANGUAGE.fullmatch(language):
+        raise StationError("bad_input", "no words in this language", field="language")
+    data = json.loads(resources.files("verifier").joinpath("data", f"{language}.json").read_bytes())
+    states = {name: StateWords(**words) for name, words in data.pop("states").items()}
+    return Wording(language, states, data)
+
+
+def tell(verdict: Verdict, words: Wording) -> Told:
+    """Return a verdict in words. Nothing in it is personal: what the bearer opened is not told here."""
+    state = words.state(verdict.state)
+    evidence = verdict.evidence
+    if evidence is None:
+        reason = words.state(verdict.state).meaning
+        key = "no" if verdict.state in _GENUINE_NO else "unknown"
+        questions = (
+            (words.text("questions", "genuine"), words.text("genuine", key, reason=reason)),
+            (words.text("questions", "in_force", date="-"), words.text("in_force", "unknown")),
+            (words.text("questions", "matches"), words.text("matches", "you")),
+        )
+        lines = _kind_lines(verdict, words)
+        return Told(state, state.title, state.meaning, questions, lines, "")
+    places = _places(evidence, words)
+    return Told(
+        state=state,
+        title=_title(state, evidence),
+        meaning=state.meaning.format(**places),
+        questions=_questions(evidence, words, places),
+        lines=tuple(
+            words.text("lines", code, **places) for code in evidence.codes if _is_line(code, evidence)
+        ),
+        freshness=freshness_line(
+            words, places["iso_date"], evidence.list_age_days, clock_wrong=evidence.clock_wrong
+        ),
+    )
+
+
+def freshness_line(words: Wording, iso_date: str, age_days: int | None, *, clock_wrong: bool) -> str:
+    """Return the line on the list's age that is on every screen."""
+    shown = format_date(date.fromisoformat(iso_date))
+    if clock_wrong or age_days is None:
+        return words.text("freshness", "unknown_age", date=shown)
+    key = {0: "today", 1: "one_day"}.get(age_days, "days")
+    return words.text("freshness", key, date=shown, days=age_days)
+
+
+def format_date(day: date) -> str:
+    """Return a date that nobody can read the wrong way round, such as 19 Nov 2026."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def format_month(month: int) -> str:
+    """Return a month YYYYMM as a month by name, such as Nov 2026."""
+    return f"{_MONTHS[month % 100 - 1]} {month // 100}"
+
+
+def _title(state: StateWords, evidence: Evidence) -> str:
+    if evidence.list_age_days is None and state.title_unknown_age:
+        return state.title_unknown_age
+    return state.title.format(days=evidence.list_age_days)
+
+
+def _places(evidence: Evidence, words: Wording) -> dict[str, str]:
+    status = evidence.status
+    reason = REASON_NAMES[status.reason] if status is not None and status.reason is not None else ""
+    month = format_month(status.month) if status is not None and status.month is not None else "-"
+    listed = date_of_seconds(evidence.list_time_s)
+    return {
+        "issuer": evidence.issuer.title,
+        "date": format_date(listed),
+        "iso_date": listed.isoformat(),
+        "valid_until": format_date(date_of_seconds(evidence.exp_s)),
+        "reason": words.sections["reasons"].get(reason, ""),
+        "month": month,
+    }
+
+
+def _questions(evidence: Evidence, words: Wording, places: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    unlisted = "not_yet_listed" in evidence.codes or (
+        "incomplete" in evidence.codes and evidence.index is None
+    )
+    ended = [code for code in evidence.codes if code in _ENDED]
+    if ended:
+        in_force = words.text("in_force", "no", reason=words.text("lines", ended[0], **places))
+    elif unlisted:
+        in_force = words.text("in_force", "unknown")
+    else:
+        in_force = words.text("in_force", "yes", **places)
+    return (
+        (
+            words.text("questions", "genuine"),
+            words.text("genuine", "signed" if unlisted else "yes", **places),
+        ),
+        (words.text("questions", "in_force", **places), in_force),
+        (words.text("questions", "matches"), words.text("matches", "you")),
+    )
+
+
+def _kind_lines(verdict: Verdict, words: Wording) -> tuple[str, ...]:
+    """Say what an unreadable text looks like, where its field is a kind that is known."""
+    if verdict.state != "unreadable" or verdict.field not in words.sections["kinds"]:
+        return ()
+    sentence: str = words.sections["looks_like"]
+    return (sentence.format(kind=words.text("kinds", verdict.field)),)
+
+
+def _is_line(code: str, evidence: Evidence) -> bool:
+    """Tell whether a code is said on a line of its own: all but the leading one, and the list's age."""
+    return code in BESIDE or code != "stale" or evidence.state != "confirmed_stale"
