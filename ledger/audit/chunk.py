@@ -104,8 +104,8 @@ def _examine_entry(
     except CodedError as error:
         return Violation(index, "bad_entry", error.field or error.code, f"{error.detail} ({error.code})")
     # Equal names become one object each: what travels between processes shrinks to a fraction.
-    return CredentialFacts(
-        *[known.setdefault(value, value) if type(value) is str else value for value in statement.facts()]
+    return CredentialFacts._make(
+        known.setdefault(value, value) if type(value) is str else value for value in statement.facts()
     )
 
 

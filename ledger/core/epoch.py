@@ -176,6 +176,8 @@ def replay_genesis(
         ForkAlarm: with index and code (bad_entry, bad_rule, bad_epoch, bad_seal) of the first violation.
     """
     statements = [_parse(entry, index) for index, entry in enumerate(entries)]
+    if not entries:
+        raise ForkAlarm("a ledger begins with a charter", code="bad_epoch", index=0)
     try:
         _, registry = _open_charter(entries[0])
         accepts = [s for s in statements[1:] if s is not None and s.kind == "accept"]

@@ -51,5 +51,18 @@ class ReceiptMaker:
     def _node_reader(self, head: StoredCheckpoint) -> NodeReader:
         self._made += 1
         if self._nodes is None or self._nodes[0] != head.size or self._made % _PROOFS_PER_READER == 0:
-            self._nodes = (head.size, self._store.nodes(head.size))
+            self._nodes = (head.size, _remembering(self._store.nodes(head.size)))
         return self._nodes[1]
+
+
+def _remembering(read: NodeReader) -> NodeReader:
+    """Return the reader with a memory: the receipts of one epoch share nearly all of their nodes."""
+    known: dict[tuple[int, int], bytes] = {}
+
+    def node(level: int, index: int) -> bytes:
+        value = known.get((level, index))
+        if value is None:
+            value = known[level, index] = read(level, index)
+        return value
+
+    return node

@@ -301,10 +301,10 @@ class Sequencer:
             try:
                 await self._close_epoch()
             except LedgerError as error:
-                self._stop_for(error)
+                self.halt(error)
                 return
             except Exception as error:
-                self._stop_for(StorageError(f"the writer failed: {type(error).__name__}", field="sequencer"))
+                self.halt(StorageError(f"the writer failed: {type(error).__name__}", field="sequencer"))
                 return
             if self._queue or self._stopping:
                 self._arrived.set()
@@ -333,17 +333,17 @@ class Sequencer:
         self._building = True
         self._free.clear()
         try:
-            built, plan = await self._in_writer(self._build, batch, time_ms)
+            built, plan = await self.in_writer(self._build, batch, time_ms)
             self._end_building()
             self._reject(built.rejected)
             if plan is None:
                 return
             # 3. Write all of it durably as staged.
-            await self._in_writer(self._stage, plan)
+            await self.in_writer(self._stage, plan)
             # 4. Swap the signed checkpoint into the lock: from here on the epoch is signed.
-            await self._in_writer(self._swap_lock, plan)
+            await self.in_writer(self._swap_lock, plan)
             # 5. Commit: staged becomes committed, in one transaction.
-            await self._in_writer(self._commit, plan)
+            await self.in_writer(self._commit, plan)
             # 6. Publish the new head to readers.
             self._publish(plan)
         finally:
@@ -419,7 +419,7 @@ class Sequencer:
         error = StorageError(detail, field="clock", code="read_only")
         self._reject([(statement, error) for statement in batch])
 
-    def _stop_for(self, error: CodedError) -> None:
+    def halt(self, error: CodedError) -> None:
         """Stop for good. What waits may be in the ledger or not; nobody is told that it is."""
         self.fatal = error
         _log.critical("the ledger takes no more entries: %s", error.code)
@@ -439,7 +439,8 @@ class Sequencer:
             _fail(submission, error)
         self._verified = []
 
-    async def _in_writer(self, step: Callable[..., _Result], *arguments: Any) -> _Result:
+    async def in_writer(self, step: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Run a step on the one thread that writes, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, step, *arguments)
 
 

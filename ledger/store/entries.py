@@ -156,6 +156,17 @@ class LedgerReader:
             yield from (StoredCheckpoint(*row) for row in rows)
             last = rows[-1].size
 
+    def cosigned(self, limit: int) -> list[StoredCheckpoint]:
+        """Return the newest heads that have any cosignature, newest first."""
+        newest = (
+            select(_CHECKPOINTS)
+            .where(_CHECKPOINTS.c.cosignatures != "")
+            .order_by(_CHECKPOINTS.c.size.desc())
+            .limit(limit)
+        )
+        with _storage("read"), self.engine.connect() as connection:
+            return [StoredCheckpoint(*row) for row in connection.execute(newest)]
+
     def entry(self, index: int) -> bytes | None:
         """Return the bytes of one entry, None beyond the end."""
         with _storage("read"), self.engine.connect() as connection:

@@ -4,35 +4,29 @@ The English master is `verifier/data/en.json`; the phone page reads the same fil
 more file with the same keys. The words keep to what is known: "authentic as signed by X", "not withdrawn as
 of DATE"; never that an identity is proven, and never a word that accuses.
 
->>> words = load_wording()
->>> words.state("expired").now
-'The person did not change. Offer renewal.'
->>> freshness_line(words, "2026-11-19", 3, clock_wrong=False)
-'List from 19 Nov 2026 (3 days)'
+>>> format_month(202611), format_date(date(2026, 11, 19))
+('Nov 2026', '19 Nov 2026')
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from importlib import resources
 from typing import Any, Final
 
+from ledger.codes import CODES
 from ledger.core.calendar_days import date_of_seconds
 from ledger.core.status_change import REASON_NAMES
-from verifier.core.evidence import BESIDE, Evidence, Verdict
+from verifier.core.evidence import BESIDE, CONFIRMED, Evidence, Verdict
 from verifier.errors import StationError
 
-LANGUAGES: Final = ("en",)
+RESULT_STATES: Final = frozenset(code.state for code in CODES.values() if code.state) | {CONFIRMED}
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _GENUINE_NO: Final = frozenset(("altered", "not_listed"))
 _GENUINE_UNKNOWN: Final = frozenset(("unknown_issuer", "unreadable"))
 _ENDED: Final = ("withdrawn", "suspended", "key_distrusted", "status_unknown", "replaced", "expired")
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +80,21 @@ class Told:
     freshness: str
 
 
-@cache
-def load_wording(language: str = "en") -> Wording:
-    """Return the words of a language; the files are part of the package, as constant as code.
+def parse_wording(data: bytes) -> Wording:
+    """Read the words of one language.
 
     Raises:
-        StationError: code bad_input, there is no such language.
+        StationError: code bad_input, not JSON with the parts that every language has.
     """
-    if language not in LANGUAGES or not _LANGUAGE.fullmatch(language):
-        raise StationError("bad_input", "no words in this language", field="language")
-    data = json.loads(resources.files("verifier").joinpath("data", f"{language}.json").read_bytes())
-    states = {name: StateWords(**words) for name, words in data.pop("states").items()}
-    return Wording(language, states, data)
+    try:
+        sections = json.loads(data)
+        language = sections.pop("language")
+        states = {name: StateWords(**words) for name, words in sections.pop("states").items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StationError("bad_input", "not the words of a language", field="wording") from error
+    if set(states) != RESULT_STATES:
+        raise StationError("bad_input", "not the words of every result state", field="wording.states")
+    return Wording(language, states, sections)
 
 
 def tell(verdict: Verdict, words: Wording) -> Told:

@@ -1,0 +1,154 @@
+"""A desk on the disk: one folder with its settings, its key, its pinned charter and its state.
+
+desk.json         settings (`desk_config`)
+key.pem           the issuer's key, encrypted
+application.cose  what the governors are asked to admit
+charter.cose      the pinned charter, once connected
+desk.sqlite       used places and what is on its way
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from issuer.application import Application, check_application, format_application, make_application
+from issuer.desk import Desk
+from issuer.desk_config import CONFIG_MAX_BYTES, DeskConfig, format_config, parse_config
+from issuer.desk_store import DeskStore
+from issuer.errors import InputError, IssuerError
+from issuer.files import make_folder, read_file, replace_file, write_new
+from issuer.keys import load_key, make_key
+from issuer.ledger_client import LedgerClient, LedgerPin, pin_charter
+from issuer.ledger_http import HttpLedgerClient
+from issuer.ledger_view import open_view
+from ledger.core.bundle import parse_bundle
+from ledger.core.cose_key import SoftwareSigner
+from ledger.core.statement import MAX_ENTRY_BYTES
+
+CONFIG: Final = "desk.json"
+KEY: Final = "key.pem"
+APPLICATION: Final = "application.cose"
+CHARTER: Final = "charter.cose"
+STATE: Final = "desk.sqlite"
+
+MakeClient = Callable[[str, LedgerPin], LedgerClient]
+
+
+def init_desk(
+    folder: Path,
+    passphrase: str,
+    *,
+    issuer_id: str,
+    authority: str,
+    title: str,
+    origin: str,
+    vcts: tuple[str, ...],
+    rate: int,
+    desks: int,
+    desk: int,
+) -> Application:
+    """Make a desk: key, application, settings. A run that was interrupted is taken up again.
+
+    Raises:
+        InputError: a value is not of its form, or the folder has a desk already.
+        IssuerError: wrong_secret where an earlier run's key has another passphrase; storage_failed.
+    """
+    if (folder / CONFIG).exists():
+        raise InputError("desk", "this folder has a desk already")
+    if not 0 <= desk < desks:
+        raise InputError("desk-number", "must be from 0 and below the number of desks")
+    trial = SoftwareSigner.from_seed("p256", bytes(32)).public_key
+    values = {"issuer_id": issuer_id, "origin": origin, "authority": authority, "title": title}
+    # Judged before the key is made, so that a mistyped value leaves nothing behind.
+    make_application(**values, vcts=vcts, rate=rate, desks=desks, key=trial)
+    make_folder(folder)
+    key_file = folder / KEY
+    signer = load_key(key_file, passphrase) if key_file.exists() else make_key(key_file, passphrase)
+    application = make_application(**values, vcts=vcts, rate=rate, desks=desks, key=signer.public_key)
+    replace_file(folder / APPLICATION, format_application(application, signer), mode=0o644)
+    config = DeskConfig(issuer_id, authority, title, origin, desk, desks)
+    write_new(folder / CONFIG, format_config(config))
+    return application
+
+
+def read_config(folder: Path) -> DeskConfig:
+    """Return the settings of a desk.
+
+    Raises:
+        IssuerError: not_found, the folder has no desk.
+        InputError: the settings are not of their form.
+    """
+    return parse_config(read_file(folder / CONFIG, "desk", max_size=CONFIG_MAX_BYTES))
+
+
+def connect_desk(folder: Path, bundle: bytes, charter_hex: str, ledger_url: str) -> DeskConfig:
+    """Pin the ledger, and learn the issuer's number from the governors' approvals.
+
+    Args:
+        folder: the desk.
+        bundle: the ledger's trust bundle.
+        charter_hex: leaf hash of the charter as people told it, 64 hex digits.
+        ledger_url: base address of the ledger.
+
+    Raises:
+        InputError: not a hash, or a charter of another origin.
+        VerificationError: bundle_invalid, bad_signature: not that ledger.
+        IssuerError: unknown_issuer, the issuer or the desk's key is not admitted.
+    """
+    config = read_config(folder)
+    try:
+        charter_hash = bytes.fromhex(charter_hex)
+    except ValueError:
+        charter_hash = b""
+    if len(charter_hash) != 32:
+        raise InputError("charter", "must be 64 hex digits")
+    view = open_view(bundle, charter_hash)
+    if view.pin.origin != config.origin:
+        raise InputError("charter", "is of another ledger than the desk applied to")
+    issuer = view.issuer(config.issuer_id)
+    applied = check_application(read_file(folder / APPLICATION, "application", max_size=MAX_ENTRY_BYTES))
+    if not any(key.kid in issuer.keys for key in applied.admission.keys):
+        raise IssuerError("unknown_issuer", "the governors have not admitted this desk's key", field="key")
+    if config.desk >= issuer.scope.desks:
+        raise InputError("desk-number", "is above the number of desks that were admitted")
+    connected = replace(
+        config,
+        authority=issuer.authority,
+        title=issuer.title,
+        desks=issuer.scope.desks,
+        number=issuer.number,
+        charter=charter_hash.hex(),
+        ledger_url=ledger_url,
+    )
+    replace_file(folder / CHARTER, parse_bundle(bundle).charter.entry)
+    replace_file(folder / CONFIG, format_config(connected))
+    return connected
+
+
+def open_desk(
+    folder: Path,
+    passphrase: str,
+    *,
+    make_client: MakeClient = HttpLedgerClient,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    now_s: Callable[[], int] = lambda: int(time.time()),
+) -> Desk:
+    """Open a connected desk.
+
+    Raises:
+        IssuerError: not_found, usage where it is not connected, wrong_secret, storage_failed.
+        InputError: the settings are not of their form.
+    """
+    config = read_config(folder)
+    if not config.is_connected:
+        raise IssuerError("usage", "connect the desk to its ledger first", field="desk")
+    signer = load_key(folder / KEY, passphrase)
+    charter = read_file(folder / CHARTER, "charter", max_size=MAX_ENTRY_BYTES)
+    client = make_client(config.ledger_url, pin_charter(charter, bytes.fromhex(config.charter)))
+    store = DeskStore(folder / STATE)
+    return Desk(config, signer, store, client, random_bytes=random_bytes, now_s=now_s)

@@ -1,0 +1,250 @@
+"""Publishing heads: ask the witnesses, collect cosignatures, show the best head.
+
+docs/protocol.md sections 5, 8 and 9. Registration never waits for witnesses. After each epoch the newest
+head goes to all of them at once; when those that answered satisfy the policy of the charter, the head is
+published together with a snapshot of the lists as they were there. Without news the last head is cosigned
+anew well within the hour, so that a station knows that nothing has happened since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from ledger.core.checkpoint import Checkpoint, parse_checkpoint
+from ledger.core.cosignature import CosignerKey, add_cosignature, check_cosignature, check_cosignatures
+from ledger.core.merkle import prove_consistency
+from ledger.core.note import (
+    Note,
+    NoteSignature,
+    format_signature_line,
+    is_line_of,
+    parse_note,
+    parse_signature_line,
+)
+from ledger.core.policy import Policy
+from ledger.errors import CodedError, StorageError, VerificationError
+from ledger.service.bundles import build_bundle, with_checkpoint
+from ledger.service.sequencer import Sequencer
+from ledger.service.snapshots import Snapshot, take_snapshot
+from ledger.service.witnesses import WitnessClient, WitnessConflictError
+from ledger.store.entries import LedgerReader, LedgerWriter, StoredCheckpoint
+
+_log: Final = logging.getLogger("safeconduct.ledger")
+_RETRY_S: Final = 5.0
+_PUBLISHED_SEARCH: Final = 64
+_LONGEST_RECOSIGN_S: Final = 3600.0
+
+
+class Publisher:
+    """Keeps the best head and its bundle.
+
+    Args:
+        sequencer: whose heads are published.
+        store: the database; cosignatures are written through the sequencer's writing thread.
+        clients: witnesses to ask.
+        policy: which of them make a quorum.
+        cells: 32 bytes for each 16 entries; grows with the ledger.
+        published: the best head so far, None where there is none.
+        timeout_s: how long one witness may take.
+        recosign_s: seconds after which the last head is cosigned anew.
+    """
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        store: LedgerWriter,
+        clients: Sequence[WitnessClient],
+        policy: Policy,
+        cells: bytearray,
+        published: Snapshot | None,
+        *,
+        timeout_s: float,
+        recosign_s: float,
+    ) -> None:
+        self.published = published
+        self._sequencer = sequencer
+        self._store = store
+        self._clients = tuple(clients)
+        self._policy = policy
+        self._cells = cells
+        self._timeout_s = timeout_s
+        self._recosign_s = min(recosign_s, _LONGEST_RECOSIGN_S)
+        self._sizes: dict[CosignerKey, int] = {}
+        self._latest = published
+        self._tried_size = 0
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._building = asyncio.Lock()
+        self._bundle: tuple[str, bytes] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to publish; from the running event loop."""
+        self._wake.set()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End; a round under way is given up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Say that there is a new head."""
+        self._wake.set()
+
+    def cosigned_by(self) -> tuple[str, ...]:
+        """Return the local names of the witnesses on the published head."""
+        return () if self.published is None else tuple(_times(self.published.checkpoint, self._policy))
+
+    async def settled(self, size: int, wait_s: float) -> Snapshot:
+        """Return the published snapshot, after waiting for a round about the head of this size.
+
+        Raises:
+            StorageError: code no_bundle, no head has been cosigned as the policy asks.
+        """
+
+        def is_settled() -> bool:
+            return self._tried_size >= size or (self.published is not None and self.published.size >= size)
+
+        try:
+            async with asyncio.timeout(wait_s), self._changed:
+                await self._changed.wait_for(is_settled)
+        except TimeoutError:
+            pass  # an older head is better than none
+        if self.published is None:
+            raise StorageError("no head has a quorum of witnesses yet", field="witnesses", code="no_bundle")
+        return self.published
+
+    async def bundle(self, wait_s: float) -> bytes:
+        """Return the trust bundle of the best head, built once per cosigned checkpoint; errors as `settled`."""
+        snapshot = await self.settled(self._sequencer.head.size, wait_s)
+        async with self._building:
+            if self._bundle is None or self._bundle[0] != snapshot.checkpoint:
+                data = await asyncio.to_thread(build_bundle, self._store, snapshot, self._cells)
+                self._bundle = (snapshot.checkpoint, data)
+            return self._bundle[1]
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            pause_s = self._recosign_s
+            try:
+                if not await self._publish_once():
+                    pause_s = _RETRY_S
+            except CodedError as error:
+                _log.error("a head could not be published: %s", error.code)
+                pause_s = _RETRY_S
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _publish_once(self) -> bool:
+        """Ask about the newest head; whether it is published now."""
+        sequencer = self._sequencer
+        head, snapshot = await sequencer.between_epochs(self._take)
+        self._latest = snapshot
+        text = await self._cosign(head, snapshot.checkpoint)
+        if text != snapshot.checkpoint:
+            await self._keep(head, text)
+        is_met = self._policy.satisfied(_times(text, self._policy))
+        if is_met:
+            self.published = with_checkpoint(snapshot, text)
+        async with self._changed:
+            self._tried_size = head.size
+            self._changed.notify_all()
+        return is_met
+
+    def _take(self) -> tuple[StoredCheckpoint, Snapshot]:
+        head = self._sequencer.head
+        latest = self._latest
+        # The text of a head that was cosigned before goes on from there: old lines are renewed in place.
+        text = latest.checkpoint if latest is not None and latest.size == head.size else head.text
+        published = self.published
+        if published is not None and published.size == head.size:
+            text = published.checkpoint
+        return head, take_snapshot(self._sequencer.registry, head.size, text, latest)
+
+    async def _cosign(self, head: StoredCheckpoint, text: str) -> str:
+        """Return the text with a new line of each witness that answered well."""
+        answers = await asyncio.gather(*(self._ask(client, head) for client in self._clients))
+        for line in answers:
+            if line is not None:
+                text = add_cosignature(text, line)
+        return text
+
+    async def _ask(self, client: WitnessClient, head: StoredCheckpoint) -> NoteSignature | None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._ask_from_its_size(client, head)
+            line = _own_line(answer, client.key, head)
+        except (CodedError, TimeoutError, OSError) as error:
+            code = error.code if isinstance(error, CodedError) else "not_reachable"
+            _log.warning("witness %s did not cosign: %s", client.key.name, code)
+            return None
+        self._sizes[client.key] = head.size
+        return line
+
+    async def _ask_from_its_size(self, client: WitnessClient, head: StoredCheckpoint) -> str:
+        size = self._sizes.get(client.key, 0)
+        try:
+            return await self._ask_from(client, size, head)
+        except WitnessConflictError as conflict:
+            if not 0 <= conflict.size <= head.size:
+                raise
+            return await self._ask_from(client, conflict.size, head)
+
+    async def _ask_from(self, client: WitnessClient, size: int, head: StoredCheckpoint) -> str:
+        proof = await asyncio.to_thread(_prove, self._store, size, head.size)
+        return await client.add_checkpoint(size, proof, head.note)
+
+    async def _keep(self, head: StoredCheckpoint, text: str) -> None:
+        lines = text.removeprefix(head.note)
+        try:
+            await self._sequencer.in_writer(self._store.set_cosignatures, head.size, lines)
+        except StorageError as error:
+            self._sequencer.halt(error)
+            raise
+
+
+def find_published(store: LedgerReader, policy: Policy) -> StoredCheckpoint | None:
+    """Return the newest stored head whose cosignatures satisfy the policy, None if there is none."""
+    head = store.head()
+    candidates = ([] if head is None else [head]) + store.cosigned(_PUBLISHED_SEARCH)
+    for stored in candidates:
+        try:
+            if policy.satisfied(_times(stored.text, policy)):
+                return stored
+        except CodedError:
+            continue  # a damaged line: an older head will do
+    return None
+
+
+def _times(text: str, policy: Policy) -> dict[str, int]:
+    note = parse_note(text)
+    return check_cosignatures(note, parse_checkpoint(note.text), policy.witness_keys())
+
+
+def _prove(store: LedgerReader, size1: int, size2: int) -> tuple[bytes, ...]:
+    return prove_consistency(size1, size2, store.nodes(size2))
+
+
+def _own_line(answer: str, key: CosignerKey, head: StoredCheckpoint) -> NoteSignature:
+    """Return the witness's line out of its answer, verified.
+
+    Raises:
+        VerificationError: code bad_checkpoint, there is none or it does not verify.
+    """
+    note: Note = parse_note(head.note)
+    checkpoint: Checkpoint = parse_checkpoint(note.text)
+    for text in answer.splitlines(keepends=True):
+        line = parse_signature_line(text)
+        if is_line_of(line, key):
+            check_cosignature(key, line, checkpoint, note.text)
+            return parse_signature_line(format_signature_line(line))
+    raise VerificationError("bad_checkpoint", "the witness did not answer with its line", field="witness")

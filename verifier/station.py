@@ -1,0 +1,192 @@
+"""A station: a folder with a pin, the newest list, and evidence if the ledger ever contradicts itself.
+
+    station/
+      pin.json        which ledger is believed; written once
+      bundle.cbor     the newest list that was accepted
+      evidence/       lists that contradict each other (fork), to hand on to an auditor
+
+Nothing of any scan is written, here or anywhere. A list takes the place of the one at hand only after it
+was verified, only if it is not older, and in one step: a power cut leaves the old list or the new one.
+
+    station = Station(Path("station"))
+    trusted = station.trusted()
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from ledger.errors import ForkAlarm, StorageError
+from verifier.core.pin import Pin, format_pin, parse_pin
+from verifier.core.trust import open_bundle
+from verifier.core.trusted_list import TrustedList, check_newer
+from verifier.errors import BundleError, StationError
+
+PIN_FILE: Final = "pin.json"
+BUNDLE_FILE: Final = "bundle.cbor"
+EVIDENCE_FOLDER: Final = "evidence"
+_LOCK_FILE: Final = ".lock"
+_LOCK_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(slots=True)
+class Station:
+    """One station's folder. Opening it reads nothing; the list is read once and again when it changed."""
+
+    folder: Path
+    _seen: tuple[int, int] | None = field(default=None, repr=False)
+    _trusted: TrustedList | None = field(default=None, repr=False)
+
+    def set_pin(self, pin: Pin) -> None:
+        """Write the pin of a new station.
+
+        Raises:
+            StationError: code bad_input, the station is pinned to another ledger.
+            StorageError: code storage_failed, the folder cannot be written.
+        """
+        if self._path(PIN_FILE).exists():
+            if self.pin() != pin:
+                raise StationError("bad_input", "the station has another pin; use a new folder", field="pin")
+            return
+        self._write(PIN_FILE, format_pin(pin))
+
+    def pin(self) -> Pin:
+        """Return the pin.
+
+        Raises:
+            StationError: code usage, the station has none; code bad_input, the file is not a pin.
+            StorageError: code storage_failed, it cannot be read.
+        """
+        data = self._read(PIN_FILE)
+        if data is None:
+            raise StationError("usage", "the station has no pin; run the command pin first", field="pin")
+        return parse_pin(data)
+
+    def trusted(self) -> TrustedList | None:
+        """Return the list at hand, verified, or None where none was imported.
+
+        Raises:
+            BundleError: code bundle_invalid, the file was damaged.
+            StationError, StorageError: as `pin`.
+        """
+        try:
+            stat = self._path(BUNDLE_FILE).stat()
+        except FileNotFoundError:
+            self._seen = self._trusted = None
+            return None
+        except OSError as error:
+            raise _failed("the list cannot be read") from error
+        seen = (stat.st_mtime_ns, stat.st_size)
+        if seen != self._seen:
+            self._trusted = open_bundle(self.export_bundle(), self.pin())
+            self._seen = seen
+        return self._trusted
+
+    def import_bundle(self, data: bytes) -> TrustedList:
+        """Verify a list and put it in the place of the one at hand.
+
+        A damaged list at hand does not stand in the way of a good one.
+
+        Raises:
+            BundleError: code bundle_invalid, it does not verify or is older.
+            ForkAlarm: code fork, it contradicts the one at hand; both are kept as evidence.
+            StationError, StorageError: as `pin`.
+        """
+        new = open_bundle(data, self.pin())
+        with self._locked():
+            try:
+                old = self.trusted()
+            except BundleError:
+                old = None
+            if old is not None:
+                try:
+                    check_newer(old, new)
+                except ForkAlarm:
+                    self._keep_evidence(old, self.export_bundle())
+                    self._keep_evidence(new, data)
+                    raise
+            self._write(BUNDLE_FILE, data)
+        return new
+
+    def export_bundle(self) -> bytes:
+        """Return the bytes of the list at hand, for another station.
+
+        Raises:
+            StationError: code no_bundle, there is none.
+            StorageError: code storage_failed, it cannot be read.
+        """
+        data = self._read(BUNDLE_FILE)
+        if data is None:
+            raise StationError("no_bundle", "no list is loaded", field="bundle")
+        return data
+
+    def evidence_files(self) -> list[Path]:
+        """Return the files that prove a contradiction of the ledger; none on a good day."""
+        return sorted(self._path(EVIDENCE_FOLDER).glob("*.cbor"))
+
+    def _keep_evidence(self, trusted: TrustedList, data: bytes) -> None:
+        name = f"{EVIDENCE_FOLDER}/fork-{trusted.tree_size}-{trusted.root_hash[:8].hex()}.cbor"
+        if not self._path(name).exists():
+            self._write(name, data)
+
+    def _locked(self) -> FileLock:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._path(_LOCK_FILE), timeout=_LOCK_TIMEOUT_S)
+            lock.acquire()
+        except Timeout as error:
+            raise _failed("another import holds the station") from error
+        except OSError as error:
+            raise _failed("the station cannot be written") from error
+        return lock
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _failed(f"{name} cannot be read") from error
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Replace a file in one step: beside it, flushed to the disk, then renamed."""
+        target = self._path(name)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(target)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise _failed(f"{name} cannot be written") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush a rename to the disk, where the system lets a folder be opened."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _failed(detail: str) -> StorageError:
+    return StorageError(detail, field="station")
