@@ -2,7 +2,7 @@
 
 A print at 150 dpi, tilted and a little blurred, has about three pixels a module; a decoder that fails on
 the picture as it is often reads it enlarged or sharpened. The passes go from cheap to dear and stop when
-one of them reads a code of ours.
+one of them adds nothing to the codes of ours that were read: one picture may hold several cards.
 
     texts = read_codes(Path("photo.jpg").read_bytes())
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 import zxingcpp
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from credential.core.qr_text import PREFIX
 from ledger.errors import MalformedError
@@ -25,13 +25,13 @@ IMAGE_MAX_PIXELS: Final = 50_000_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _ENLARGED_MAX_PIXELS: Final = 24_000_000
 """A photograph larger than this has pixels enough; enlarging it would only cost memory."""
-_QR: Final = zxingcpp.BarcodeFormat.QRCode
+_QR: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
 def read_codes(data: bytes) -> list[str]:
     """Return the texts of the QR codes in an image, each once.
 
-    Codes of ours first come alone: where there is one, foreign codes beside it are left out.
+    Where there is a code of ours, foreign codes beside it are left out.
 
     Args:
         data: PNG, JPEG or WebP.
@@ -41,17 +41,18 @@ def read_codes(data: bytes) -> list[str]:
             malformed for an image that does not decode.
     """
     picture = _open(data)
-    foreign: list[str] = []
+    ours: dict[str, None] = {}
+    foreign: dict[str, None] = {}
     for prepare in _PASSES:
         prepared = prepare(picture)
         if prepared is None:
             continue
-        texts = _decode(prepared)
-        ours = [text for text in texts if text.startswith(PREFIX)]
-        if ours:
-            return ours
-        foreign = foreign or texts
-    return foreign
+        before = len(ours)
+        for text in _decode(prepared):
+            (ours if text.startswith(PREFIX) else foreign)[text] = None
+        if ours and len(ours) == before:
+            break
+    return list(ours or foreign)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -66,7 +67,7 @@ def _open(data: bytes) -> Image.Image:
             return _grey(picture)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MalformedError("the image has too many pixels", field="image", code="too_large") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise MalformedError("not a PNG, JPEG or WebP image", field="image", code="unsupported") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise MalformedError("the image does not decode", field="image") from error

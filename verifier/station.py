@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -135,16 +137,20 @@ class Station:
         if not self._path(name).exists():
             self._write(name, data)
 
-    def _locked(self) -> FileLock:
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = FileLock(self._path(_LOCK_FILE), timeout=_LOCK_TIMEOUT_S)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._path(_LOCK_FILE), timeout=_LOCK_TIMEOUT_S)
             lock.acquire()
         except Timeout as error:
             raise _failed("another import holds the station") from error
         except OSError as error:
             raise _failed("the station cannot be written") from error
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _path(self, name: str) -> Path:
         return self.folder / name

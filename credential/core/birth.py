@@ -20,8 +20,8 @@ from datetime import date, timedelta
 from enum import IntEnum
 from typing import Final
 
-from credential.core import calendar_days
 from credential.errors import InputError
+from ledger.core import calendar_days
 
 BASES: Final = ("document", "statement", "assessment")
 CALENDARS: Final = ("gregorian", "ethiopian", "islamic", "persian")

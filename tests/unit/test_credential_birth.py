@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credential.core import birth
-from credential.core import calendar_days as cal
 from credential.core.birth import Answer, BirthInterval
 from credential.errors import InputError
+from ledger.core import calendar_days as cal
 from ledger.errors import MalformedError
 
 DAY = timedelta(days=1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credential.core import calendar_days as cal
+from ledger.core import calendar_days as cal
 from ledger.errors import MalformedError
 
 DATES = st.dates(min_value=date(1900, 1, 1), max_value=date(2200, 12, 31))

@@ -1,0 +1,69 @@
+"""Files that people hand to each other: read with a cap, written whole or not at all.
+
+A file is written under another name in the same folder, brought to the disk, and then given its name, so
+that nobody ever reads half of one. What is there is never overwritten unless the caller says so.
+
+    write_file(folder / "governor.pem", pem, mode=0o600)
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from ledger.errors import LedgerError, StorageError
+from ledger.store.lock import sync_directory
+
+OWNER_ONLY: Final = 0o600
+FOR_ALL: Final = 0o644
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+def write_file(path: Path, data: bytes, *, mode: int = FOR_ALL) -> None:
+    """Write a file that is not there yet.
+
+    Raises:
+        LedgerError: code bad_input, something of this name is there; it is left as it is.
+        StorageError: it cannot be written; nothing of it is there.
+    """
+    if path.exists() or path.is_symlink():
+        raise _taken(path)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with os.fdopen(os.open(aside, _NEW_FILE, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, path)  # unlike a rename, this never replaces a file that came in between
+        sync_directory(path.parent)
+    except FileExistsError as error:
+        raise _taken(path) from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written", field="file") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read_file(path: Path, *, max_size: int, field: str) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        StorageError: code not_found; otherwise it cannot be read.
+        LedgerError: code too_large, it has more than `max_size` bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_size + 1)
+    except FileNotFoundError as error:
+        raise StorageError(f"there is no file {path}", field=field, code="not_found") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read", field=field) from error
+    if len(data) > max_size:
+        raise LedgerError("too_large", f"{path} has more than {max_size} bytes", field=field)
+    return data
+
+
+def _taken(path: Path) -> LedgerError:
+    return LedgerError("bad_input", f"{path} is there already and is not overwritten", field="file")

@@ -1,0 +1,298 @@
+"""What governors hand to each other as files: keys, actions, approvals.
+
+docs/protocol.md section 3. A governor needs no network: a charter is accepted and an action approved on
+paper-like files that travel on a stick or by mail. An action file is the deterministic CBOR of the action,
+the very payload that each approval signs, so approvals of equal files belong together. People compare an
+action by its words: eight words of a public list that stand for the first 88 bits of its digest.
+
+    signer = make_governor_key(Path("ana.pem"), passphrase)
+    action = Action("civil-1", 0, until_s, parse_verbs(["admit", "application.cose"], read))
+    approval = approve(parse_action_file(format_action_file(action)), "ana", signer)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from mnemonic import Mnemonic
+
+from ledger.core import cbor
+from ledger.core.actions import (
+    Action,
+    AddKey,
+    Admission,
+    Admit,
+    Change,
+    DistrustKey,
+    Reinstate,
+    RetireKey,
+    Scope,
+    Suspend,
+    Verb,
+    format_action,
+    parse_action,
+)
+from ledger.core.charter import Accept, Charter
+from ledger.core.cose_key import PublicKey, Signer, SoftwareSigner, format_cose_key, parse_cose_key
+from ledger.core.fields import UINT53_MAX
+from ledger.core.merkle import leaf_hash
+from ledger.core.statement import (
+    MAX_ENTRY_BYTES,
+    Statement,
+    parse_application,
+    parse_statement,
+    sign_statement,
+)
+from ledger.errors import LedgerError, MalformedError, VerificationError
+from ledger.files import OWNER_ONLY, read_file, write_file
+
+KEY_FILE_MAX_BYTES: Final = 16_384
+WORDS: Final = 8
+"""Never twelve: twelve words are a holder's secret."""
+_WORD_BITS: Final = 11
+_CHANGES: Final = ("authority", "title", "vcts", "rate", "desks")
+VERBS: Final = ("admit", "change", "suspend", "reinstate", "add-key", "retire-key", "distrust-key")
+
+ReadFile = Callable[[str], bytes]
+
+
+def words_of(digest: bytes) -> str:
+    """Return eight words that stand for the first 88 bits of a digest of at least 11 bytes.
+
+    >>> words_of(bytes(32))
+    'abandon abandon abandon abandon abandon abandon abandon abandon'
+    """
+    bits = int.from_bytes(digest[: WORDS * _WORD_BITS // 8])
+    return " ".join(
+        _word_list()[bits >> shift & 0x7FF] for shift in range((WORDS - 1) * _WORD_BITS, -1, -_WORD_BITS)
+    )
+
+
+@cache
+def _word_list() -> tuple[str, ...]:
+    return tuple(Mnemonic("english").wordlist)
+
+
+def make_governor_key(path: Path, passphrase: bytes) -> SoftwareSigner:
+    """Make an Ed25519 key and write it, encrypted, for its owner only; the public key goes beside it.
+
+    Raises:
+        LedgerError: code bad_input, a file of this name is there; code usage, the passphrase is empty.
+        StorageError: a file cannot be written.
+    """
+    if not passphrase:
+        raise LedgerError("usage", "a private key is never written without a passphrase", field="passphrase")
+    key = Ed25519PrivateKey.generate()
+    signer = SoftwareSigner.from_private_key(key)
+    public_path = public_key_path(path)
+    if public_path.exists():
+        raise LedgerError("bad_input", f"{public_path} is there already and is not overwritten", field="file")
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+    write_file(path, pem, mode=OWNER_ONLY)
+    write_file(public_path, cbor.encode(format_cose_key(signer.public_key)))
+    return signer
+
+
+def public_key_path(path: Path) -> Path:
+    """Return where the public key of a private key file stands."""
+    return path.with_name(path.name + ".pub")
+
+
+def open_private_key(path: Path, passphrase: Callable[[], bytes]) -> SoftwareSigner:
+    """Return the signer of an encrypted key file (PKCS #8, PEM; Ed25519 or P-256).
+
+    Raises:
+        StorageError: code not_found, or it cannot be read.
+        LedgerError: code malformed, not an encrypted private key; wrong_secret; unsupported.
+    """
+    pem = read_file(path, max_size=KEY_FILE_MAX_BYTES, field="key")
+    if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" not in pem:
+        raise MalformedError(f"{path} is not an encrypted private key", field="key")
+    try:
+        key = load_pem_private_key(pem, passphrase())
+    except (ValueError, TypeError) as error:
+        # The library answers a wrong passphrase and damaged bytes alike.
+        raise LedgerError("wrong_secret", "the passphrase does not open the key", field="key") from error
+    return SoftwareSigner.from_private_key(key)  # type: ignore[arg-type]  # it refuses other kinds
+
+
+def parse_public_key(data: bytes) -> PublicKey:
+    """Read a public key file: the deterministic CBOR of a COSE_Key; the inverse is `format_public_key`.
+
+    Raises:
+        MalformedError: not that form.
+    """
+    return parse_cose_key(cbor.decode(data, max_size=KEY_FILE_MAX_BYTES, field="cose_key"))
+
+
+def format_public_key(key: PublicKey) -> bytes:
+    """Return a public key file."""
+    return cbor.encode(format_cose_key(key))
+
+
+def parse_charter_file(data: bytes) -> Statement:
+    """Read a charter and check that the service key in it signed it.
+
+    Raises:
+        MalformedError: not a charter.
+        VerificationError: code bad_signature, or unknown_issuer where another key signed it.
+    """
+    statement = parse_statement(data)
+    if statement.kind != "charter":
+        raise MalformedError("this file is not a charter", field="charter")
+    charter: Charter = statement.body
+    if statement.kid != charter.service_key.kid:
+        raise VerificationError("unknown_issuer", "the charter is not signed by its service key", field="kid")
+    statement.check_signature(charter.service_key)
+    return statement
+
+
+def accept_charter(charter_entry: bytes, signer: Signer) -> tuple[str, bytes]:
+    """Return the governor's name in the charter and her signed accept.
+
+    Raises:
+        MalformedError, VerificationError: as `parse_charter_file`; code unknown_issuer if the charter does
+            not name the signer's key as a governor's.
+    """
+    charter: Charter = parse_charter_file(charter_entry).body
+    names = [name for name, key in charter.governors if key == signer.public_key]
+    if not names:
+        raise VerificationError("unknown_issuer", "the charter does not name this key", field="key")
+    body = Accept(leaf_hash(charter_entry))
+    return names[0], sign_statement("accept", names[0], charter.origin, body, signer)
+
+
+def parse_action_file(data: bytes) -> Action:
+    """Read an action file.
+
+    Raises:
+        MalformedError: not an action; code unsupported for a verb that is not in force.
+    """
+    return parse_action(cbor.decode(data, max_size=MAX_ENTRY_BYTES, field="action"))
+
+
+def format_action_file(action: Action) -> bytes:
+    """Return an action file, the payload that approvals sign; the inverse of `parse_action_file`.
+
+    Raises:
+        MalformedError: a value of the action is out of its range.
+    """
+    data = cbor.encode(format_action(action))
+    parse_action_file(data)
+    return data
+
+
+def approve(action: Action, governor: str, signer: Signer) -> bytes:
+    """Return a governor's approval of an action: a govern statement."""
+    return sign_statement("govern", governor, action.subject, action, signer)
+
+
+def check_application(data: bytes) -> tuple[str, str, Admission]:
+    """Return (issuer id, origin, admission) of an application whose signer holds a key it asks for.
+
+    Raises:
+        MalformedError: not an application.
+        VerificationError: unknown_issuer where the signing key is not asked for; bad_signature.
+    """
+    statement = parse_application(data)
+    admission: Admission = statement.body
+    for key in admission.keys:
+        if key.kid == statement.kid:
+            statement.check_signature(key)
+            return statement.iss, statement.sub, admission
+    raise VerificationError("unknown_issuer", "signed with a key that it does not ask for", field="kid")
+
+
+def parse_verbs(words: Sequence[str], read: ReadFile) -> tuple[Verb, ...]:
+    """Return the verbs that a person typed, such as `suspend add-key new.pub`.
+
+    Args:
+        words: verbs, each followed by its arguments.
+        read: returns the content of a file that a verb names.
+
+    Raises:
+        LedgerError: code bad_input, an unknown verb or a missing or malformed argument.
+        MalformedError, VerificationError: a file that a verb names is not what it must be.
+    """
+    rest = list(words)
+    verbs: list[Verb] = []
+    while rest:
+        verbs.append(_take_verb(rest, read))
+    if not verbs:
+        raise _bad("say what is to be done: " + ", ".join(VERBS))
+    return tuple(verbs)
+
+
+def _take_verb(rest: list[str], read: ReadFile) -> Verb:
+    match rest.pop(0):
+        case "admit":
+            return Admit(check_application(read(_take(rest, "admit APPLICATION_FILE")))[2])
+        case "change":
+            return _take_change(rest)
+        case "suspend":
+            return Suspend()
+        case "reinstate":
+            return Reinstate()
+        case "add-key":
+            return AddKey(parse_public_key(read(_take(rest, "add-key PUBLIC_KEY_FILE"))))
+        case "retire-key":
+            return RetireKey(_kid(_take(rest, "retire-key KID")))
+        case "distrust-key":
+            kid = _kid(_take(rest, "distrust-key KID FROM"))
+            return DistrustKey(kid, parse_number(_take(rest, "distrust-key KID FROM"), "FROM"))
+        case other:
+            raise _bad(f"{other!r} is not a verb; verbs are " + ", ".join(VERBS))
+
+
+def _take_change(rest: list[str]) -> Change:
+    given: dict[str, str] = {}
+    while rest and "=" in rest[0]:
+        name, _, value = rest.pop(0).partition("=")
+        if name not in _CHANGES or name in given:
+            raise _bad(f"change takes each once: {', '.join(f'{known}=...' for known in _CHANGES)}")
+        given[name] = value
+    scope_given = {name for name in ("vcts", "rate", "desks") if name in given}
+    if not given or scope_given not in (set(), {"vcts", "rate", "desks"}):
+        raise _bad("change replaces authority=, title=, or the whole scope: vcts=a,b rate=N desks=N")
+    scope = None
+    if scope_given:
+        vcts = tuple(sorted(set(given["vcts"].split(",")), key=str.encode))
+        scope = Scope(vcts, parse_number(given["rate"], "rate"), parse_number(given["desks"], "desks"))
+    return Change(given.get("authority"), given.get("title"), scope)
+
+
+def _take(rest: list[str], form: str) -> str:
+    if not rest:
+        raise _bad(f"an argument is missing: {form}")
+    return rest.pop(0)
+
+
+def _kid(text: str) -> bytes:
+    try:
+        kid = bytes.fromhex(text)
+    except ValueError:
+        kid = b""
+    if len(kid) != 8:
+        raise _bad("a KID is 16 hex digits, as `sc-ledger govern status` shows it")
+    return kid
+
+
+def parse_number(text: str, name: str) -> int:
+    """Return a number from 0 that a person typed; LedgerError bad_input if it is none."""
+    if not text.isascii() or not text.isdigit() or len(text) > 16 or int(text) > UINT53_MAX:
+        raise _bad(f"{name} is a number from 0")
+    return int(text)
+
+
+def _bad(detail: str) -> LedgerError:
+    return LedgerError("bad_input", detail, field="verb")
