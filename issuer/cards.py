@@ -1,4 +1,4 @@
-"""From a case file and twelve words to what is handed over: pictures of the codes, card, words, slip.
+"""From a case file and twelve words to what is handed over: pictures of the codes, card, slip, words.
 
 docs/protocol.md, section 6. Every code is read back from its picture before it is called done. A portrait
 does not fit on one side with the other sealed parts, so it gets a second card: the same front, and a back
@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from credential.core.card import LoggedCredential, format_back, format_front, seal_keys
-from credential.core.case_file import Case
+from credential.core.case_file import Case, parse_case_file
 from credential.core.holder import format_words
 from credential.core.names import Name, parse_name
 from credential.core.qr_text import SealKeys, format_seal_keys
@@ -30,6 +31,7 @@ from issuer.card_pdf import (
     render_words_sheet,
 )
 from issuer.errors import InputError
+from issuer.files import replace_file
 from issuer.qr import make_symbol, read_back, symbol_png
 from ledger.core.calendar_days import date_of_seconds
 
@@ -55,27 +57,24 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class CardPrints:
-    """Everything that is printed for one person.
+    """Everything that is printed for one person but the words.
 
     Attributes:
         codes: texts of the codes.
         pictures: PNG of each code by name: front, back, portrait, slip.
         card_pdf: one page with the card, and a second card where there is a portrait.
-        words_pdf: the twelve words.
         slip_pdf: the code that opens the sealed parts, or None where nothing is sealed.
     """
 
     codes: Codes
     pictures: dict[str, bytes]
     card_pdf: bytes
-    words_pdf: bytes
     slip_pdf: bytes | None
 
     def files(self, stem: str) -> dict[str, bytes]:
         """Return the content of each file by its name, which begins with `stem`."""
         named = {f"{stem}-{name}.png": data for name, data in self.pictures.items()}
         named[f"{stem}-card.pdf"] = self.card_pdf
-        named[f"{stem}-words.pdf"] = self.words_pdf
         if self.slip_pdf is not None:
             named[f"{stem}-slip.pdf"] = self.slip_pdf
         return named
@@ -113,9 +112,32 @@ def print_card(
         codes,
         pictures,
         card_pdf=render_batch(faces, created=created),
-        words_pdf=render_words_sheet(format_words(secret).split(), created=created),
         slip_pdf=None if codes.slip is None else render_slip(codes.slip, created=created),
     )
+
+
+def make_words_sheet(secret: bytes, *, created: datetime) -> bytes:
+    """Return the page with the holder's twelve words."""
+    return render_words_sheet(format_words(secret).split(), created=created)
+
+
+def write_prints(folder: Path, stem: str, prints: CardPrints) -> None:
+    """Write every print of a card; each file is there whole or not at all.
+
+    Raises:
+        IssuerError: storage_failed.
+    """
+    for name, data in prints.files(stem).items():
+        replace_file(folder / name, data)
+
+
+def stem_of(case_file: bytes) -> str:
+    """Return how the names of a card's files begin: `card-` and the subject, which is random.
+
+    Raises:
+        MalformedError: not a case file.
+    """
+    return f"card-{parse_case_file(case_file).sub}"
 
 
 def make_codes(logged: LoggedCredential, secret: bytes, random_bytes: RandomBytes) -> Codes:

@@ -8,9 +8,11 @@ what is there. The portrait is read from beside the record and made small; the p
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from credential.core.issue import Companion, PersonClaims
+from issuer.errors import InputError
 from issuer.files import read_file
 from issuer.person import UNKNOWN, Person
 from issuer.portrait import MAX_IMAGE_BYTES, compress_portrait
@@ -44,3 +46,31 @@ def claims_of(person: Person, folder: Path, companion: Companion | None = None) 
         portrait=portrait,
         companion=companion,
     )
+
+
+def companion_of(
+    vct: str, child: str | None, adult: str | None, scope: str, until: str | None
+) -> Companion | None:
+    """Return the authorisation that a clerk typed; None for every profile but sc:companion.
+
+    Args:
+        vct: the profile.
+        child: subject of the child's credential.
+        adult: subject of the adult's own credential, if there is one.
+        scope: one of `credential.core.issue.SCOPES`.
+        until: last day, YYYY-MM-DD.
+
+    Raises:
+        InputError: a value is missing, is not of its form, or does not belong to the profile.
+    """
+    if vct != "sc:companion":
+        if child or adult or until:
+            raise InputError("vct", "must be sc:companion for --child, --adult and --until")
+        return None
+    if not child or not until:
+        raise InputError("child", "and until are needed for sc:companion")
+    try:
+        day = date.fromisoformat(until)
+    except ValueError:
+        raise InputError("until", "must be a day, YYYY-MM-DD") from None
+    return Companion(child, scope, day, adult or "")

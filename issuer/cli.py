@@ -15,7 +15,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -27,8 +27,8 @@ from rich.table import Table
 from credential.core.case_file import CASE_FILE_MAX_BYTES, open_case, parse_case_file
 from credential.core.issue import SCOPES, Companion, PersonClaims, StatusPlace
 from credential.core.profiles import built_in_profiles
-from issuer.cards import print_card
-from issuer.claims import claims_of
+from issuer.cards import make_words_sheet, print_card, stem_of, write_prints
+from issuer.claims import claims_of, companion_of
 from issuer.desk import Issued
 from issuer.desk_folder import APPLICATION, MakeClient, connect_desk, init_desk, open_desk, read_config
 from issuer.errors import InputError
@@ -79,7 +79,7 @@ def init(
     title: Annotated[str, typer.Option(help="What a field worker reads: 1 to 80 characters.")],
     ledger_origin: Annotated[str, typer.Option(help="Origin of the ledger, such as ledger.example/one.")],
     vct: Annotated[
-        list[str] | None, typer.Option(help="A profile to issue; may be given again. All if absent.")
+        list[str] | None, typer.Option(help="A profile; may be given again. All if absent.")
     ] = None,
     rate: Annotated[int, typer.Option(help="Credentials in 24 hours that are asked for.")] = 500,
     desks: Annotated[int, typer.Option(help="Desks of the issuer that are asked for.")] = 1,
@@ -150,28 +150,28 @@ def issue(
     """Issue credentials, register them and write case files and cards."""
     if words_file is not None and len(persons) > 1:
         raise InputError("words-file", "belongs to one person")
-    companion = _companion(vct, child, adult, scope, until)
+    companion = companion_of(vct, child, adult, scope, until)
     claims = [_read_person(path, companion) for path in persons]
     secret = None if words_file is None else ask_secret(words_file)
     folder = _folder(out, desk)
     opened = open_desk(desk, ask_passphrase(passphrase_file), make_client=_make_client, now_s=_now_s)
     people = [(person, secret) for person in claims]
+    words = "known" if words_file is not None else "screen" if show_words else "sheet"
     with Progress(console=_err, transient=True) as progress:
         task = progress.add_task("Registering", total=len(people))
         outcomes = opened.issue_people(people, vct, lambda: progress.advance(task))
         task = progress.add_task("Printing", total=len(people))
         worst = EXIT_OK
         for path, outcome in zip(persons, outcomes, strict=True):
-            if isinstance(outcome, CodedError):
-                _err.print(f"{path.name}: {outcome}", markup=False)
-                worst = max(worst, exit_code(outcome.code))
-                continue
-            sheet = words_file is None and not show_words
-            stem = _write_card(
-                folder, outcome.case_file, outcome.secret, print_name=print_name, words_sheet=sheet
-            )
-            opened.forget(outcome.sub)
-            _report(stem, outcome, show_words=show_words and words_file is None)
+            try:
+                if isinstance(outcome, CodedError):
+                    raise outcome
+                _hand_out(folder, outcome, words=words, print_name=print_name)
+                opened.forget(outcome.sub)
+            except CodedError as error:
+                # The others are on the ledger already: they must get their papers.
+                _err.print(f"{path.name}: {error}", markup=False)
+                worst = max(worst, exit_code(error.code))
             progress.advance(task)
     if worst != EXIT_OK:
         raise typer.Exit(worst)
@@ -196,8 +196,8 @@ def card(
         opened.forget(parse_case_file(data).sub)
     folder = case_file.parent if out is None else out
     make_folder(folder)
-    stem = _write_card(folder, data, secret, print_name=print_name, words_sheet=False, case=False)
-    _out.print(f"Printed: {folder / stem}-card.pdf", markup=False)
+    _print_card(folder, data, secret, print_name=print_name)
+    _out.print(f"Printed: {folder / stem_of(data)}-card.pdf", markup=False)
 
 
 @app.command()
@@ -302,53 +302,41 @@ def _read_person(path: Path, companion: Companion | None) -> PersonClaims:
     return claims_of(person, path.parent, companion)
 
 
-def _companion(
-    vct: str, child: str | None, adult: str | None, scope: str, until: str | None
-) -> Companion | None:
-    """Return the authorisation that was typed; None for every other profile."""
-    if vct != "sc:companion":
-        if child or adult or until:
-            raise InputError("vct", "must be sc:companion for --child, --adult and --until")
-        return None
-    if not child or not until:
-        raise InputError("child", "and until are needed for sc:companion")
-    try:
-        day = date.fromisoformat(until)
-    except ValueError:
-        raise InputError("until", "must be a day, YYYY-MM-DD") from None
-    return Companion(child, scope, day, adult or "")
+def _hand_out(folder: Path, issued: Issued, *, words: str, print_name: bool) -> None:
+    """Write what a person takes home, what cannot be made again first.
 
-
-def _write_card(
-    folder: Path, case_file: bytes, secret: bytes, *, print_name: bool, words_sheet: bool, case: bool = True
-) -> str:
-    """Write case file and prints; return the beginning of their names. All are made before one is written."""
-    stem = f"card-{parse_case_file(case_file).sub}"
-    created = datetime.combine(datetime.fromtimestamp(_now_s(), UTC).date(), datetime.min.time(), UTC)
-    prints = print_card(
-        open_case(case_file, secret),
-        secret,
-        random_bytes=secrets.token_bytes,
-        created=created,
-        print_name=print_name,
-    )
-    if case:
-        write_new(folder / f"{stem}{_CASE}", case_file)
-    for name, data in prints.files(stem).items():
-        if words_sheet or name != f"{stem}-words.pdf":
-            replace_file(folder / name, data)
-    return stem
-
-
-def _report(stem: str, issued: Issued, *, show_words: bool) -> None:
+    Args:
+        folder: where to.
+        issued: the credential.
+        words: "sheet", "screen", or "known" where the bearer has them.
+        print_name: whether the name stands on the card.
+    """
+    stem = stem_of(issued.case_file)
+    write_new(folder / f"{stem}{_CASE}", issued.case_file)
+    if words == "sheet":
+        replace_file(folder / f"{stem}-words.pdf", make_words_sheet(issued.secret, created=_today()))
+    elif words == "screen":
+        _out.print(f"{stem}: words: {issued.words}", markup=False)
+    _print_card(folder, issued.case_file, issued.secret, print_name=print_name)
     state = (
         "registered"
         if issued.is_listed
         else f"not registered yet ({issued.waits_for}); run: sc-issuer resend"
     )
     _out.print(f"{stem}: {state}", markup=False)
-    if show_words:
-        _out.print(f"Words: {issued.words}", markup=False)
+
+
+def _print_card(folder: Path, case_file: bytes, secret: bytes, *, print_name: bool) -> None:
+    case = open_case(case_file, secret)
+    prints = print_card(
+        case, secret, random_bytes=secrets.token_bytes, created=_today(), print_name=print_name
+    )
+    write_prints(folder, stem_of(case_file), prints)
+
+
+def _today() -> datetime:
+    day = datetime.fromtimestamp(_now_s(), UTC)
+    return day.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 if __name__ == "__main__":

@@ -210,7 +210,9 @@ def _describe_verb(verb: Verb, subject: str) -> list[str]:
         case AddKey(key):
             return [f"Give {subject} a further key", describe_key(key)]
         case RetireKey(kid):
-            return [f"Retire the key {kid.hex()} of {subject}: it signs nothing new; what it signed stays valid"]
+            return [
+                f"Retire the key {kid.hex()} of {subject}: it signs nothing new; what it signed stays valid"
+            ]
         case DistrustKey(kid, from_index):
             return [
                 f"Distrust the key {kid.hex()} of {subject}: it signs nothing new, for ever",

@@ -13,7 +13,9 @@ signatures); what it does not match goes the first way.
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
+from operator import lt
 from typing import Any, Final, NamedTuple
 
 from ledger.core import cbor
@@ -82,15 +84,30 @@ class CredentialFacts(NamedTuple):
 
 
 class MatchedCredential(NamedTuple):
-    """What `match_credential` reads from an entry; offsets are into the entry."""
+    """What `match_credential` reads from an entry: header and claims, and what is signed (Sig_structure)."""
 
     alg: int
     kid: bytes
-    claims: CredentialClaims
-    protected_start: int
-    protected_end: int
-    payload_start: int
-    payload_end: int
+    message: bytes
+    iss: str
+    sub: str
+    iat: int
+    exp: int
+    cnf: bytes
+    vct: str
+    uri: str
+    idx: int
+    digests: tuple[bytes, ...]
+
+    def claims(self) -> CredentialClaims:
+        """Return the claims."""
+        return CredentialClaims(*self[3:])
+
+    def facts(self, statement_id: bytes) -> CredentialFacts:
+        """Return what the rules look at; `statement_id` is the SHA-256 of `message`."""
+        return CredentialFacts(
+            self.iss, self.kid, statement_id, self.iat, self.exp, self.vct, self.uri, self.idx, len(self.digests)
+        )
 
 
 def parse_claims(value: Any) -> CredentialClaims:
@@ -176,7 +193,12 @@ _ENTRY = re.compile(
     re.DOTALL,
 )
 _ALGS: Final = {b"\x28": -9, b"\x26": -7, b"\x32": -19, b"\x27": -8}
-_DIGEST_ITEM_BYTES: Final = 34
+_TEXT_HEADS: Final = tuple(bytes([0x60 + size] if size < 24 else [0x78, size]) for size in range(33))
+"""Head of a text string by its size."""
+_DIGEST_ROWS: Final = {bytes([0x80 + count]): struct.Struct("2x32s" * count) for count in range(1, 24)}
+"""Digests after the head of their array."""
+_SIG_STRUCTURE: Final = b"\x84\x6aSignature1"
+_NO_AAD: Final = b"\x40"
 
 
 def match_credential(entry: bytes) -> MatchedCredential | None:
@@ -190,24 +212,26 @@ def match_credential(entry: bytes) -> MatchedCredential | None:
         return None
     (_, protected, alg, kid, iss_head, iss, sub, payload_head, payload, exp, iat, cnf, vct_head, vct, idx, uri_head,
      uri, digest_head, digests) = match.groups()  # fmt: skip
+    iat_s, exp_s, rows = int.from_bytes(iat), int.from_bytes(exp), _DIGEST_ROWS[digest_head]
     if (
         entry[3] != len(protected)
         or len(protected) < 24
-        or iss_head[-1] - (0x60 if len(iss_head) == 1 else 0) != len(iss)
-        or vct_head[0] - 0x60 != len(vct)
-        or uri_head[0] - 0x60 != len(uri)
-        or (digest_head[0] - 0x80) * _DIGEST_ITEM_BYTES != len(digests)
+        or iss_head != _TEXT_HEADS[len(iss)]
+        or vct_head != _TEXT_HEADS[len(vct)]
+        or uri_head != _TEXT_HEADS[len(uri)]
+        or rows.size != len(digests)
         or int.from_bytes(payload_head[1:]) != len(payload)
-        or len(payload_head) != (2 if len(payload) < 256 else 3)
-        or (exp[0] == 0 and exp[1] == 0)
-        or (iat[0] == 0 and iat[1] == 0)
+        or (len(payload) < 256) != (len(payload_head) == 2)
+        or exp_s < 65_536
+        or iat_s < 65_536
     ):
         return None
-    items = tuple([digests[at : at + 32] for at in range(2, len(digests), _DIGEST_ITEM_BYTES)])
-    if len(items) > 1 and list(items) != sorted(set(items)):
+    items = rows.unpack(digests)
+    if not all(map(lt, items, items[1:])):
         return None
-    claims = CredentialClaims(
-        iss.decode(), sub.decode(), int.from_bytes(iat), int.from_bytes(exp), cnf, vct.decode(), uri.decode(),
+    # Both byte strings stand in the entry exactly as they stand in what is signed.
+    message = _SIG_STRUCTURE + entry[2 : match.end(2)] + _NO_AAD + payload_head + payload
+    return MatchedCredential(
+        _ALGS[alg], kid, message, iss.decode(), sub.decode(), iat_s, exp_s, cnf, vct.decode(), uri.decode(),
         int.from_bytes(idx[1:]) if len(idx) > 1 else idx[0], items,
     )  # fmt: skip
-    return MatchedCredential(_ALGS[alg], kid, claims, *match.span(2), *match.span(9))

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, Protocol, Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
 from ledger.errors import MalformedError, VerificationError
 
@@ -52,6 +52,7 @@ _P256_PREFIX: Final = bytes.fromhex("a40102200121") + b"\x58\x20"
 _P256_MIDDLE: Final = b"\x22\x58\x20"
 _ED25519_PREFIX: Final = bytes.fromhex("a30101200621") + b"\x58\x20"
 _ECDSA: Final = ec.ECDSA(hashes.SHA256())
+_ECDSA_PREHASHED: Final = ec.ECDSA(Prehashed(hashes.SHA256()))
 _ECDSA_RFC6979: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
 
@@ -96,8 +97,10 @@ class PublicKey:
         """The key identifier of docs/protocol.md section 3: the first 8 bytes of the thumbprint."""
         return self.thumbprint()[:8]
 
-    def verify(self, alg: int, message: bytes, signature: bytes) -> None:
+    def verify(self, alg: int, message: bytes, signature: bytes, *, digest: bytes | None = None) -> None:
         """Return if `signature` (64 bytes) over `message` is valid under this key.
+
+        `digest` is the SHA-256 of `message`, where the caller has it: ECDSA need not hash again then.
 
         Raises:
             MalformedError: code unsupported if `alg` is not accepted or not for this kind of key; code
@@ -112,7 +115,11 @@ class PublicKey:
             raise MalformedError("the signature is not 64 bytes", field="signature")
         try:
             if self.kind == "p256":
-                self._key.verify(_der_signature(signature), message, _ECDSA)
+                der = _der_signature(signature)
+                if digest is None:
+                    self._key.verify(der, message, _ECDSA)
+                else:
+                    self._key.verify(der, digest, _ECDSA_PREHASHED)
             else:
                 _check_ed25519_signature(signature)
                 self._key.verify(signature, message)

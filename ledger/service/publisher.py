@@ -19,8 +19,6 @@ from ledger.core.merkle import prove_consistency
 from ledger.core.note import (
     Note,
     NoteSignature,
-    format_signature_line,
-    is_line_of,
     parse_note,
     parse_signature_line,
 )
@@ -244,7 +242,7 @@ def _own_line(answer: str, key: CosignerKey, head: StoredCheckpoint) -> NoteSign
     checkpoint: Checkpoint = parse_checkpoint(note.text)
     for text in answer.splitlines(keepends=True):
         line = parse_signature_line(text)
-        if is_line_of(line, key):
+        if (line.name, line.key_id) == (key.name, key.key_id):
             check_cosignature(key, line, checkpoint, note.text)
-            return parse_signature_line(format_signature_line(line))
+            return line
     raise VerificationError("bad_checkpoint", "the witness did not answer with its line", field="witness")

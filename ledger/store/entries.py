@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
@@ -44,13 +45,18 @@ _CHECKPOINTS = _table(CheckpointRow)
 _META = _table(Meta)
 
 
-def _insert_sql(table: Table) -> str:
-    """Return the table's INSERT with positional parameters, for `executemany` of tuples."""
-    return str(insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))
+def _insert_sql(table: Table, rows: int = 1) -> str:
+    """Return the table's INSERT of so many rows, with positional parameters."""
+    one = str(insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))
+    head, values = one.split(" VALUES ")
+    return f"{head} VALUES {', '.join([values] * rows)}"
 
 
+_ROWS_PER_INSERT: Final = 64
 _INSERT_ENTRY: Final = _insert_sql(_ENTRIES)
+_INSERT_ENTRIES: Final = _insert_sql(_ENTRIES, _ROWS_PER_INSERT)
 _INSERT_STATEMENT: Final = _insert_sql(_STATEMENTS)
+_INSERT_STATEMENTS: Final = _insert_sql(_STATEMENTS, _ROWS_PER_INSERT)
 _INSERT_TILE: Final = _insert_sql(_TILES)
 _GROW_TILE: Final = str(
     update(_TILES)
@@ -302,13 +308,24 @@ class LedgerWriter(LedgerReader):
 
 def _insert_entries(connection: Connection, rows: EpochRows) -> None:
     places = range(rows.first_index, rows.first_index + len(rows.entries))
-    connection.exec_driver_sql(_INSERT_ENTRY, list(zip(places, rows.entries, rows.chain, strict=True)))
+    placed = list(zip(places, rows.entries, rows.chain, strict=True))
+    _insert_many(connection, _INSERT_ENTRY, _INSERT_ENTRIES, placed)
     known: list[tuple[Any, ...]] = [
         (statement_id, place)
         for statement_id, place in zip(rows.ids, places, strict=True)
         if statement_id is not None
     ]
-    connection.exec_driver_sql(_INSERT_STATEMENT, known)
+    _insert_many(connection, _INSERT_STATEMENT, _INSERT_STATEMENTS, known)
+
+
+def _insert_many(connection: Connection, one: str, many: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows, 64 to a statement: the driver hands over the interpreter's lock once per statement, and
+    each time it may have to wait for the event loop to hand it back."""
+    whole = len(rows) // _ROWS_PER_INSERT * _ROWS_PER_INSERT
+    for start in range(0, whole, _ROWS_PER_INSERT):
+        connection.exec_driver_sql(many, tuple(chain.from_iterable(rows[start : start + _ROWS_PER_INSERT])))
+    if whole < len(rows):
+        connection.exec_driver_sql(one, list(rows[whole:]))
 
 
 def _write_tiles(connection: Connection, tiles: Sequence[TileRow]) -> None:

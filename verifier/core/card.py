@@ -31,8 +31,6 @@ from ledger.errors import MalformedError
 
 RECEIPTS_MAX: Final = 8
 _CARD_START: Final = b"\xd2\x84\x58"
-_SIG_STRUCTURE: Final = b"\x84\x6aSignature1"
-_NO_AAD: Final = b"\x40"
 _EMPTY_HEADER: Final = b"\xa0"
 _SIGNATURE_BYTES: Final = 64
 # Encoded labels in bytewise order, which is the order that they must stand in.
@@ -96,9 +94,9 @@ def read_card(data: bytes) -> Card:
     matched = match_credential(entry)
     if matched is None:
         return _read_rare(entry, header)
-    # Both byte strings stand in the entry exactly as they stand in what is signed.
-    message = _SIG_STRUCTURE + entry[2:header_start] + _NO_AAD + entry[header_start + 1 : matched.payload_end]
-    return Card(entry, message, entry[-_SIGNATURE_BYTES:], matched.alg, matched.kid, matched.claims, header)
+    return Card(
+        entry, matched.message, entry[-_SIGNATURE_BYTES:], matched.alg, matched.kid, matched.claims(), header
+    )
 
 
 def merge_cards(cards: Iterable[Card]) -> list[Card]:

@@ -1,0 +1,246 @@
+"""The HTTP face of the log service. docs/protocol.md section 8: SCRAPI, tlog-tiles, bundle, status tokens.
+
+`POST /entries` is a bare Starlette route over bytes, because a model per request would cost more than
+checking the signature; everything else is FastAPI. The module translates, calls and translates back; no
+rule lives here. Neither bodies nor queries nor addresses are logged.
+
+    app = create_app(open_service(data_dir, passphrase=ask, now_ms=clock))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ledger.core import cbor
+from ledger.core.cose_key import format_cose_key
+from ledger.core.statement import MAX_ENTRY_BYTES
+from ledger.errors import CodedError, MalformedError, StorageError, VerificationError
+from ledger.problems import answer_of
+from ledger.service.sequencer import Placed
+from ledger.service.service import LedgerService
+
+RECEIPT_TYPE: Final = "application/scitt-receipt+cose"
+STATEMENT_TYPE: Final = "application/scitt-statement+cose"
+_CBOR_TYPE: Final = "application/cbor"
+_TEXT_TYPE: Final = "text/plain; charset=utf-8"
+_OCTETS: Final = "application/octet-stream"
+_STATUS_TYPE: Final = "application/statuslist+cwt"
+_BUNDLE_TYPE: Final = "application/cbor"
+_NO_CACHE: Final = {"Cache-Control": "no-cache"}
+_IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+_ID: Final = re.compile(r"[0-9a-f]{64}")
+_access: Final = logging.getLogger("safeconduct.ledger.access")
+_log: Final = logging.getLogger("safeconduct.ledger")
+
+
+def create_app(service: LedgerService) -> FastAPI:
+    """Return the application of one ledger; it starts and stops the service with itself."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    app = FastAPI(
+        title="Safeconduct ledger",
+        summary="An append-only, witnessed log of attestations.",
+        version="1",
+        lifespan=lifespan,
+    )
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["Location", "Retry-After"]
+    )
+    if service.settings.access_log:
+        app.add_middleware(_AccessLog)
+    _add_error_handlers(app)
+    _add_registration(app, service)
+    _add_log_routes(app, service)
+    _add_key_routes(app, service)
+    return app
+
+
+def _add_registration(app: FastAPI, service: LedgerService) -> None:
+    async def post_entry(request: Request) -> Response:
+        waits = _waits(request, service)
+        submission = service.take(await _read_body(request), tell_admitted=not waits)
+        identity = submission.statement.statement_id
+        if submission.admitted is not None:
+            await submission.admitted
+            if not submission.placed.done():
+                return _see_later(service, identity)
+        try:
+            async with asyncio.timeout(service.settings.wait_s):
+                placed = await submission.placed
+        except TimeoutError:
+            return _see_later(service, identity)
+        return await _answer(request, service, placed, 201)
+
+    app.add_route("/entries", post_entry, methods=["POST"])
+
+    @app.get("/entries/{statement_id}", tags=["registration"])
+    async def get_entry(statement_id: str, request: Request) -> Response:
+        """Receipt of a statement, or the Transparent Statement; 303 while its epoch is open."""
+        if not _ID.fullmatch(statement_id):
+            raise VerificationError("not_found", "not the identity of a statement", field="id")
+        identity = bytes.fromhex(statement_id)
+        if service.is_pending(identity):
+            return _see_later(service, identity)
+        placed = await service.find(identity)
+        if placed is None:
+            raise VerificationError("not_found", "no such statement is on the ledger", field="id")
+        return await _answer(request, service, placed, 200)
+
+
+def _add_log_routes(app: FastAPI, service: LedgerService) -> None:
+    @app.get("/checkpoint", tags=["log"])
+    async def get_checkpoint() -> Response:
+        """The newest cosigned checkpoint, a C2SP signed note."""
+        return Response(service.checkpoint(), media_type=_TEXT_TYPE, headers=_NO_CACHE)
+
+    @app.get("/tile/{path:path}", tags=["log"])
+    async def get_tile(path: str) -> Response:
+        """A hash tile or an entry bundle (C2SP tlog-tiles)."""
+        return Response(await service.tile(f"tile/{path}"), media_type=_OCTETS, headers=_IMMUTABLE)
+
+    @app.get("/bundle", tags=["log"])
+    async def get_bundle() -> Response:
+        """The trust bundle: all that a station needs."""
+        return Response(await service.bundle(), media_type=_BUNDLE_TYPE, headers=_NO_CACHE)
+
+    @app.get("/status/{issuer_number}/{list_number}", tags=["log"])
+    async def get_status(issuer_number: int, list_number: int) -> Response:
+        """The Status List Token of one list."""
+        token = await service.status_token(issuer_number, list_number)
+        return Response(token, media_type=_STATUS_TYPE, headers={"Cache-Control": "public, max-age=3600"})
+
+    @app.get("/healthz", tags=["service"])
+    async def get_health() -> dict[str, Any]:
+        """State of the service."""
+        return asdict(service.health())
+
+
+def _add_key_routes(app: FastAPI, service: LedgerService) -> None:
+    key = service.receipts_key
+    name = base64.urlsafe_b64encode(key.kid).rstrip(b"=").decode("ascii")
+    cose_key = {**format_cose_key(key), 2: key.kid}
+
+    @app.get("/.well-known/scitt-keys", tags=["keys"])
+    async def get_keys() -> Response:
+        """Keys of receipts, a COSE Key Set."""
+        return Response(cbor.encode([cose_key]), media_type=_CBOR_TYPE)
+
+    @app.get("/.well-known/scitt-keys/{kid}", tags=["keys"])
+    async def get_key(kid: str) -> Response:
+        """One key of receipts; `kid` in base64url."""
+        if kid != name:
+            raise VerificationError("not_found", "no such key", field="kid")
+        return Response(cbor.encode(cose_key), media_type=_CBOR_TYPE)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    async def on_coded(request: Request, error: Exception) -> Response:
+        assert isinstance(error, CodedError)
+        return _problem(request, error)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return _problem(request, VerificationError("not_found", "there is nothing at this address"))
+        answer = _problem(request, StorageError("the request is not one of this service", code="usage"))
+        answer.status_code = error.status_code
+        return answer
+
+    async def on_validation(request: Request, _error: Exception) -> Response:
+        return _problem(request, VerificationError("not_found", "there is nothing at this address"))
+
+    async def on_defect(request: Request, error: Exception) -> Response:
+        _log.error("a request failed: %s", type(error).__name__)
+        return _problem(request, StorageError("the service failed", field="service"))
+
+    app.add_exception_handler(CodedError, on_coded)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(Exception, on_defect)
+
+
+def _problem(request: Request, error: CodedError) -> Response:
+    answer = answer_of(error, request.headers.get("accept", ""))
+    headers = {"Retry-After": "1"} if answer.status in (429, 503) else {}
+    return Response(answer.body, answer.status, headers, answer.media_type)
+
+
+async def _read_body(request: Request) -> bytes:
+    """Return the body, never more of it than an entry may have.
+
+    Raises:
+        MalformedError: code too_large.
+    """
+    too_large = MalformedError(f"more than {MAX_ENTRY_BYTES} bytes", field="entry", code="too_large")
+    announced = request.headers.get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and int(announced) > MAX_ENTRY_BYTES:
+        raise too_large
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_ENTRY_BYTES:
+            raise too_large
+    return body
+
+
+def _waits(request: Request, service: LedgerService) -> bool:
+    """Whether the answer waits for the epoch: what the client prefers (RFC 7240), else the settings."""
+    preferences = [
+        part.split(";")[0].split("=")[0].strip() for part in request.headers.get("prefer", "").split(",")
+    ]
+    if "respond-async" in preferences:
+        return False
+    return "wait" in preferences or service.settings.waits_for(service.epoch_ms)
+
+
+async def _answer(request: Request, service: LedgerService, placed: Placed, status: int) -> Response:
+    headers = {"Location": f"/entries/{placed.statement_id.hex()}"} if status == 201 else {}
+    if STATEMENT_TYPE in request.headers.get("accept", ""):
+        return Response(await service.transparent(placed), status, headers, STATEMENT_TYPE)
+    return Response(await service.receipt(placed.leaf_index), status, headers, RECEIPT_TYPE)
+
+
+def _see_later(service: LedgerService, statement_id: bytes) -> Response:
+    retry_s = max(1, -(-service.epoch_ms // 1000))
+    headers = {"Location": f"/entries/{statement_id.hex()}", "Retry-After": str(retry_s)}
+    return Response(b"", 303, headers)
+
+
+class _AccessLog:
+    """Logs method, first part of the path and status: enough to see load, nothing about anybody."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_and_log(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = scope["path"].split("/")[1] or "/"
+                _access.info("%s %s %d", scope["method"], route, message["status"])
+            await send(message)
+
+        await self._app(scope, receive, send_and_log)

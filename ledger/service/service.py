@@ -1,0 +1,320 @@
+"""The log service of one ledger: everything that the HTTP routes and the command line call.
+
+service = open_service(data_dir, passphrase=ask, now_ms=clock, witnesses=[LocalWitness(witness)])
+await service.start()
+placed = await service.submit(entry)
+receipt = await service.receipt(placed.leaf_index)
+await service.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.core.cose_key import PublicKey
+from ledger.core.fields import format_list_uri
+from ledger.core.policy import parse_policy
+from ledger.core.tiles import TilePath, format_entry_bundle, parse_tile_path, tile_width
+from ledger.errors import MalformedError, StorageError, VerificationError
+from ledger.service.founding import load_charter
+from ledger.service.keys import LedgerKeys, Passphrase, log_verifier_keys, open_key_files
+from ledger.service.plan import EpochPlan
+from ledger.service.publisher import Publisher, find_published
+from ledger.service.rate import RateLimit, TokenBuckets
+from ledger.service.receipts import ReceiptMaker
+from ledger.service.sequencer import Clock, Placed, Sequencer, Submission, find_placed
+from ledger.service.settings import LedgerSettings, load_settings
+from ledger.service.startup import Loaded, ask_witnesses, load, recover
+from ledger.service.status_tokens import format_status_token
+from ledger.service.verify_pool import VerifyPool
+from ledger.service.witnesses import WitnessClient
+from ledger.store.engine import open_engine
+from ledger.store.entries import LedgerWriter, StoredCheckpoint
+from ledger.store.lock import CheckpointLock, hold_directory
+from ledger.store.tiles import tile_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """State of the service, as `/healthz` shows it."""
+
+    origin: str
+    size: int
+    root: str
+    time_ms: int
+    published_size: int
+    witnesses: tuple[str, ...]
+    pending: int
+    read_only: bool
+    reason: str
+
+
+class LedgerService:
+    """One running ledger. Made by `open_service`; methods run on one event loop."""
+
+    def __init__(
+        self,
+        settings: LedgerSettings,
+        keys: LedgerKeys,
+        store: LedgerWriter,
+        lock: CheckpointLock,
+        loaded: Loaded,
+        clients: Sequence[WitnessClient],
+        now_ms: Clock,
+        limit: RateLimit,
+        resources: ExitStack,
+    ) -> None:
+        governance = loaded.registry.governance
+        self.settings = settings
+        self.origin = governance.origin
+        self.epoch_ms = governance.epoch_ms
+        self.receipts_key: PublicKey = keys.receipts.public_key
+        self._keys = keys
+        self._store = store
+        self._loaded = loaded
+        self._clients = tuple(clients)
+        self._now_ms = now_ms
+        self._resources = resources
+        self._policy = parse_policy(governance.witness_policy)
+        self._log_keys = log_verifier_keys(governance.origin, governance.log_keys)
+        self._cells = loaded.cells
+        self._pool = VerifyPool(settings.verify_threads)
+        self._receipts = ReceiptMaker(store, keys.receipts, self.origin)
+        self.sequencer = Sequencer(
+            loaded.registry,
+            loaded.tree,
+            loaded.head,
+            store,
+            lock,
+            keys,
+            pool=self._pool,
+            limit=limit,
+            now_ms=now_ms,
+            max_pending_bytes=settings.max_pending_bytes,
+            on_published=self._on_published,
+        )
+        self.publisher = Publisher(
+            self.sequencer,
+            store,
+            self._clients,
+            self._policy,
+            self._cells,
+            loaded.snapshot,
+            timeout_s=settings.witness_timeout_s,
+            recosign_s=settings.recosign_s,
+        )
+
+    # -- life -------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Ask the witnesses what they saw last, then take statements.
+
+        Raises:
+            ForkAlarm: code lock_mismatch, a witness has seen more than this database holds.
+            StorageError: code not_reachable, no quorum of witnesses answered.
+        """
+        try:
+            await ask_witnesses(
+                self._store,
+                self._loaded,
+                self._clients,
+                self._policy,
+                self._log_keys,
+                timeout_s=self.settings.witness_timeout_s,
+            )
+        except BaseException:
+            await asyncio.to_thread(self.close)
+            raise
+        self.sequencer.start()
+        self.publisher.start()
+
+    async def stop(self) -> None:
+        """Close the last epoch and let go of everything."""
+        await self.publisher.stop()
+        await self.sequencer.stop()
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Let go of files and threads without closing an epoch; for a service that was never started."""
+        self._pool.close()
+        self._resources.close()
+
+    def _on_published(self, plan: EpochPlan) -> None:
+        self._cells += plan.cells
+        self.publisher.wake()
+
+    # -- registration -----------------------------------------------------------------------------------
+
+    def submit(self, entry: bytes) -> asyncio.Future[Placed]:
+        """Register a statement; the future is done when it is durable. See `Sequencer.submit`."""
+        return self.sequencer.submit(entry)
+
+    def take(self, entry: bytes, *, tell_admitted: bool) -> Submission:
+        """Register a statement; `tell_admitted` asks for a future that tells when it waits for its epoch."""
+        return self.sequencer.take(entry, tell_admitted=tell_admitted)
+
+    def is_pending(self, statement_id: bytes) -> bool:
+        """Whether the statement waits for its epoch."""
+        return self.sequencer.is_pending(statement_id)
+
+    async def find(self, statement_id: bytes) -> Placed | None:
+        """Return where a statement is logged, None if it is not."""
+        placed = await asyncio.to_thread(find_placed, self._store, statement_id)
+        # Committed and not yet published: it has no receipt for another moment.
+        return placed if placed is not None and placed.leaf_index < self.head.size else None
+
+    async def receipt(self, leaf_index: int) -> bytes:
+        """Return the inclusion receipt of an entry in the newest tree."""
+        return await asyncio.to_thread(self._receipts.receipt, self.head, leaf_index)
+
+    async def transparent(self, placed: Placed) -> bytes:
+        """Return the logged statement with its receipt."""
+        return await asyncio.to_thread(self._receipts.transparent, self.head, placed.leaf_index, placed.entry)
+
+    # -- reading ----------------------------------------------------------------------------------------
+
+    @property
+    def head(self) -> StoredCheckpoint:
+        """The newest committed head."""
+        return self.sequencer.head
+
+    def checkpoint(self) -> str:
+        """Return the best checkpoint: the newest that witnesses cosigned as the policy asks.
+
+        Raises:
+            StorageError: code no_bundle, there is none yet.
+        """
+        if self.publisher.published is None:
+            raise StorageError("no head has a quorum of witnesses yet", field="witnesses", code="no_bundle")
+        return self.publisher.published.checkpoint
+
+    async def published_checkpoint(self, wait_s: float | None = None) -> str:
+        """As `checkpoint`, after waiting for the witnesses of the newest head."""
+        wait_s = self.settings.bundle_wait_s if wait_s is None else wait_s
+        return (await self.publisher.settled(self.head.size, wait_s)).checkpoint
+
+    async def bundle(self) -> bytes:
+        """Return the trust bundle of the best checkpoint; errors as `checkpoint`."""
+        return await self.publisher.bundle(self.settings.bundle_wait_s)
+
+    async def tile(self, path_text: str) -> bytes:
+        """Return a hash tile or an entry bundle by its path, `tile/<L>/<N>[.p/<W>]`.
+
+        Raises:
+            VerificationError: code not_found, there is no such tile.
+        """
+        try:
+            path = parse_tile_path(path_text)
+        except MalformedError as error:
+            raise VerificationError("not_found", "not the path of a tile", field="path") from error
+        data = await asyncio.to_thread(self._read_tile, path)
+        if data is None:
+            raise VerificationError("not_found", "there is no such tile", field="path")
+        return data
+
+    def _read_tile(self, path: TilePath) -> bytes | None:
+        if path.width > tile_width(path.tile_level, path.index, self.head.size):
+            return None
+        # Every checkpoint covers whole cells: a narrower partial never stood in one.
+        if path.tile_level == 0 and path.width % 16:
+            return None
+        if path.level == "entries":
+            first = path.index * 256
+            return format_entry_bundle(self._store.entries(first, first + path.width))
+        data = self._store.tile(path.level, path.index)
+        return None if data is None else data[: tile_bytes(path.width)]
+
+    async def status_token(self, issuer_number: int, list_number: int) -> bytes:
+        """Return the Status List Token of `sc:<issuer number>/<list number>`.
+
+        Raises:
+            VerificationError: code not_found, no place of that list is taken.
+            StorageError: as `checkpoint`.
+        """
+        snapshot = await self.publisher.settled(self.head.size, self.settings.bundle_wait_s)
+        found = snapshot.list_of(format_list_uri(issuer_number, list_number))
+        if found is None:
+            raise VerificationError("not_found", "there is no such status list", field="uri")
+        now_s = self._now_ms() // 1000
+        return await asyncio.to_thread(format_status_token, found, now_s, self._keys.receipts)
+
+    def health(self) -> Health:
+        """Return the state of the service."""
+        head, published, fatal = self.head, self.publisher.published, self.sequencer.fatal
+        return Health(
+            origin=self.origin,
+            size=head.size,
+            root=head.root.hex(),
+            time_ms=head.time_ms,
+            published_size=0 if published is None else published.size,
+            witnesses=self.publisher.cosigned_by(),
+            pending=self.sequencer.pending_count,
+            read_only=fatal is not None,
+            reason="" if fatal is None else fatal.code,
+        )
+
+
+def open_service(
+    data_dir: Path,
+    *,
+    passphrase: Passphrase,
+    now_ms: Clock,
+    witnesses: Sequence[WitnessClient] = (),
+    settings: LedgerSettings | None = None,
+    keys: LedgerKeys | None = None,
+    limit: RateLimit | None = None,
+    **chosen: Any,
+) -> LedgerService:
+    """Open a finished ledger: take the directory, recover, replay. `start` then asks the witnesses.
+
+    Args:
+        data_dir: the ledger's directory.
+        passphrase: opens the private keys; not asked where `keys` are given.
+        now_ms: milliseconds since 1970, UTC.
+        witnesses: whom to ask for cosignatures; those that the charter's policy does not name do not count.
+        settings: all settings, in place of the stored ones; or single ones by name in `chosen`.
+        keys: signers from elsewhere.
+        limit: statements per issuer.
+
+    Raises:
+        StorageError: code read_only, another process writes there; wrong_secret; not_found where there is no
+            ledger; or a file cannot be read.
+        ForkAlarm: code lock_mismatch, database and lock cannot be brought together; bad_entry, bad_epoch,
+            bad_seal, bad_rule, bad_chain, bad_tile, bad_checkpoint, the database contradicts itself.
+    """
+    used = settings or load_settings(data_dir, **chosen)
+    charter = load_charter(used).body
+    signers = keys or open_key_files(used.keys_dir, charter.origin, passphrase)
+    log_keys = log_verifier_keys(charter.origin, charter.log_keys)
+    if _public(signers) != (charter.service_key, charter.receipts_key, *log_keys):
+        raise StorageError("the private keys are not those of the charter", field="keys")
+    with ExitStack() as stack:
+        stack.enter_context(hold_directory(data_dir))
+        lock = CheckpointLock.open(used.lock_path)
+        stack.callback(lock.close)
+        engine = open_engine(used.database_path)
+        stack.callback(engine.dispose)
+        store = LedgerWriter(engine)
+        if lock.origin != charter.origin:
+            raise StorageError("the checkpoint lock is that of another ledger", field="lock")
+        recover(store, lock, log_keys)
+        best = find_published(store, parse_policy(charter.witness_policy))
+        loaded = load(store, None if best is None else {best.size: best.text})
+        return LedgerService(
+            used, signers, store, lock, loaded, witnesses, now_ms,
+            limit or TokenBuckets(used.rate_per_s, used.rate_burst), stack.pop_all(),
+        )  # fmt: skip
+
+
+def _public(keys: LedgerKeys) -> tuple[Any, ...]:
+    return (
+        keys.service.public_key,
+        keys.receipts.public_key,
+        keys.log[0].verifier_key,
+        keys.log[1].verifier_key,
+    )

@@ -1,0 +1,235 @@
+"""The station as a small service, for a screen or a phone on the same desk.
+
+    POST /verify   a code as text, JSON or an image; 200 with the verdict, for every verdict
+    GET /list      which list is loaded and how old it is
+    GET /healthz   whether the process answers
+
+A scan is held in memory for as long as it takes to answer and nowhere else: no body is logged, nothing is
+spooled to a disk, and every answer forbids caching. No verdict causes a network request.
+
+    app = create_app(Station(Path("station")))
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from credential.core.qr_text import parse_seal_keys
+from ledger.codes import CODES, http_status
+from ledger.core.calendar_days import DAY_S
+from ledger.errors import CodedError, MalformedError
+from verifier.core.evidence import Verdict, list_json
+from verifier.core.verdict import CLOCK_AHEAD_S, DEFAULT_POLICY, StationPolicy
+from verifier.images import read_codes
+from verifier.report import Report, scan
+from verifier.station import Station
+from verifier.words import load_wording
+
+BODY_MAX_BYTES: Final = 8 * 1024 * 1024
+TEXTS_MAX: Final = 16
+"""The most codes in one request."""
+_NO_STORE: Final = "no-store"
+
+
+class _InMemoryForm(MultiPartParser):
+    """A form parser that never spools a file to the disk: what is scanned leaves no residue."""
+
+    spool_max_size = BODY_MAX_BYTES + 1
+
+
+def create_app(
+    station: Station,
+    *,
+    policy: StationPolicy = DEFAULT_POLICY,
+    now_s: Callable[[], int] = lambda: int(time.time()),
+) -> FastAPI:
+    """Return the service of one station.
+
+    Args:
+        station: its folder; a list that is imported while the service runs is used from the next scan on.
+        policy: from when on the list counts as stale.
+        now_s: the device's clock, seconds since 1970.
+    """
+    app = FastAPI(title="Safeconduct station", version="1")
+
+    @app.middleware("http")
+    async def forbid_caching(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await answer(request)
+        response.headers["Cache-Control"] = _NO_STORE
+        return response
+
+    @app.exception_handler(CodedError)
+    async def refuse(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, CodedError)
+        body = {
+            "code": error.code,
+            "title": CODES[error.code].meaning,
+            "detail": error.detail,
+            "field": error.field,
+        }
+        return JSONResponse(body, status_code=http_status(error.code))
+
+    @app.post("/verify", openapi_extra=_VERIFY_BODY)
+    async def verify(request: Request) -> dict[str, Any]:
+        """Judge the codes in the body: text/plain, JSON, an image, or a form with images and texts."""
+        body = await _read_body(request)
+        content_type = request.headers.get("content-type", "text/plain").partition(";")[0].strip().lower()
+        if content_type == "multipart/form-data":
+            parts = await _read_form(request.headers, body)
+        else:
+            parts = [(content_type, body)]
+
+        def judge() -> dict[str, Any]:
+            return _judge_parts(parts, station, now_s(), policy).to_json(load_wording())
+
+        return await run_in_threadpool(judge)
+
+    @app.get("/list")
+    def describe_list() -> dict[str, Any]:
+        """Say which list is loaded and how old it is."""
+        trusted = station.trusted()
+        if trusted is None:
+            raise CodedError("no_bundle", "no list is loaded", field="bundle")
+        age_s = now_s() - trusted.now_min_s
+        clock_wrong = not 0 <= age_s <= CLOCK_AHEAD_S
+        return {
+            "origin": trusted.origin,
+            "tree_size": trusted.tree_size,
+            "root_hash": trusted.root_hash.hex(),
+            "issuers": len(trusted.issuers),
+            "size_bytes": trusted.size_bytes,
+            "list": list_json(
+                trusted.now_min_s, None if clock_wrong else age_s // DAY_S, clock_wrong=clock_wrong
+            ),
+        }
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "ok"}
+
+    return app
+
+
+_VERIFY_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/plain": {"schema": {"type": "string"}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "text": {
+                            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+                        },
+                        "slip": {"type": "string"},
+                    },
+                    "required": ["text"],
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "image": {"type": "string", "format": "binary"},
+                        "text": {"type": "string"},
+                        "slip": {"type": "string"},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_MAX_BYTES:
+            raise MalformedError("the request is larger than 8 MiB", field="body", code="too_large")
+    return bytes(body)
+
+
+async def _read_form(headers: Headers, body: bytes) -> list[tuple[str, bytes]]:
+    """Return (content type, bytes) of each part of a form; a slip gets the type "slip"."""
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    try:
+        form = await _InMemoryForm(
+            headers, stream(), max_files=TEXTS_MAX, max_fields=TEXTS_MAX, max_part_size=BODY_MAX_BYTES
+        ).parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        raise MalformedError("the form does not parse", field="body") from error
+    parts = []
+    for name, item in form.multi_items():
+        if isinstance(item, UploadFile):
+            parts.append(("image/upload", await item.read()))
+        else:
+            parts.append(("slip" if name == "slip" else "text/plain", item.encode()))
+    return parts
+
+
+def _judge_parts(
+    parts: list[tuple[str, bytes]], station: Station, now_s: int, policy: StationPolicy
+) -> Report:
+    """Judge every code in the parts of a request. An image that does not decode is a verdict, not an error."""
+    texts: list[str] = []
+    slip_text = ""
+    for kind, data in parts:
+        if kind.startswith("image/"):
+            try:
+                texts += read_codes(data)
+            except MalformedError as error:
+                return Report((Verdict.of_error(error),), None)
+        elif kind == "application/json":
+            json_texts, slip_text = _parse_json(data)
+            texts += json_texts
+        elif kind == "slip":
+            slip_text = _utf8(data).strip()
+        elif kind in ("text/plain", ""):
+            texts += [line.strip("\r") for line in _utf8(data).split("\n") if line.strip()]
+        else:
+            raise MalformedError("a body of this type is not read", field="content-type", code="unsupported")
+    if len(texts) > TEXTS_MAX:
+        raise MalformedError(f"more than {TEXTS_MAX} codes", field="body", code="too_large")
+    slip = parse_seal_keys(slip_text) if slip_text else None
+    return scan(texts, station.trusted(), now_s, slip=slip, policy=policy)
+
+
+def _parse_json(data: bytes) -> tuple[list[str], str]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError("the body is not JSON", field="body") from error
+    match value:
+        case {"text": str(text), **rest}:
+            texts = [text]
+        case {"text": [*items], **rest} if all(isinstance(item, str) for item in items):
+            texts = items
+        case _:
+            raise MalformedError("a request has a text, or a list of them", field="text")
+    slip = rest.pop("slip", "")
+    if rest or not isinstance(slip, str):
+        raise MalformedError("a request has a text and perhaps a slip", field="body")
+    return texts, slip
+
+
+def _utf8(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedError("the text is not UTF-8", field="body") from error
