@@ -12,7 +12,6 @@ leaves nothing half written.
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from datetime import UTC, datetime
@@ -27,12 +26,12 @@ from rich.table import Table
 from credential.core.case_file import CASE_FILE_MAX_BYTES, open_case, parse_case_file
 from credential.core.issue import SCOPES, Companion, PersonClaims, StatusPlace
 from credential.core.profiles import built_in_profiles
-from issuer.cards import make_words_sheet, print_card, stem_of, write_prints
+from issuer.cards import stem_of
 from issuer.claims import claims_of, companion_of
-from issuer.desk import Issued
 from issuer.desk_folder import APPLICATION, MakeClient, connect_desk, init_desk, open_desk, read_config
 from issuer.errors import InputError
-from issuer.files import make_folder, read_file, replace_file, write_new
+from issuer.files import make_folder, read_file, replace_file
+from issuer.handover import WORDS_KNOWN, WORDS_ON_SCREEN, WORDS_ON_SHEET, hand_out, print_again
 from issuer.ledger_http import HttpLedgerClient, fetch_bundle
 from issuer.person import PERSON_MAX_BYTES, parse_person
 from issuer.prompts import ask_passphrase, ask_secret
@@ -69,7 +68,6 @@ PrintName = Annotated[
     bool, typer.Option("--print-name", help="Print the name on the card; only if the bearer wants it.")
 ]
 _DESK: Final = Path("desk")
-_CASE: Final = ".case"
 
 
 @app.command()
@@ -156,7 +154,8 @@ def issue(
     folder = _folder(out, desk)
     opened = open_desk(desk, ask_passphrase(passphrase_file), make_client=_make_client, now_s=_now_s)
     people = [(person, secret) for person in claims]
-    words = "known" if words_file is not None else "screen" if show_words else "sheet"
+    made = WORDS_ON_SCREEN if show_words else WORDS_ON_SHEET
+    words = WORDS_KNOWN if words_file is not None else made
     with Progress(console=_err, transient=True) as progress:
         task = progress.add_task("Registering", total=len(people))
         outcomes = opened.issue_people(people, vct, lambda: progress.advance(task))
@@ -166,7 +165,8 @@ def issue(
             try:
                 if isinstance(outcome, CodedError):
                     raise outcome
-                _hand_out(folder, outcome, words=words, print_name=print_name)
+                for line in hand_out(folder, outcome, words=words, print_name=print_name, created=_today()):
+                    _out.print(line, markup=False)
                 opened.forget(outcome.sub)
             except CodedError as error:
                 # The others are on the ledger already: they must get their papers.
@@ -196,7 +196,7 @@ def card(
         opened.forget(parse_case_file(data).sub)
     folder = case_file.parent if out is None else out
     make_folder(folder)
-    _print_card(folder, data, secret, print_name=print_name)
+    print_again(folder, data, secret, print_name=print_name, created=_today())
     _out.print(f"Printed: {folder / stem_of(data)}-card.pdf", markup=False)
 
 
@@ -300,38 +300,6 @@ def _read_case(path: Path) -> bytes:
 def _read_person(path: Path, companion: Companion | None) -> PersonClaims:
     person = parse_person(read_file(path, "person", max_size=PERSON_MAX_BYTES))
     return claims_of(person, path.parent, companion)
-
-
-def _hand_out(folder: Path, issued: Issued, *, words: str, print_name: bool) -> None:
-    """Write what a person takes home, what cannot be made again first.
-
-    Args:
-        folder: where to.
-        issued: the credential.
-        words: "sheet", "screen", or "known" where the bearer has them.
-        print_name: whether the name stands on the card.
-    """
-    stem = stem_of(issued.case_file)
-    write_new(folder / f"{stem}{_CASE}", issued.case_file)
-    if words == "sheet":
-        replace_file(folder / f"{stem}-words.pdf", make_words_sheet(issued.secret, created=_today()))
-    elif words == "screen":
-        _out.print(f"{stem}: words: {issued.words}", markup=False)
-    _print_card(folder, issued.case_file, issued.secret, print_name=print_name)
-    state = (
-        "registered"
-        if issued.is_listed
-        else f"not registered yet ({issued.waits_for}); run: sc-issuer resend"
-    )
-    _out.print(f"{stem}: {state}", markup=False)
-
-
-def _print_card(folder: Path, case_file: bytes, secret: bytes, *, print_name: bool) -> None:
-    case = open_case(case_file, secret)
-    prints = print_card(
-        case, secret, random_bytes=secrets.token_bytes, created=_today(), print_name=print_name
-    )
-    write_prints(folder, stem_of(case_file), prints)
 
 
 def _today() -> datetime:

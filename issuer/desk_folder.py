@@ -10,7 +10,6 @@ desk.sqlite       used places and what is on its way
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -136,7 +135,7 @@ def open_desk(
     *,
     make_client: MakeClient = HttpLedgerClient,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
-    now_s: Callable[[], int] = lambda: int(time.time()),
+    now_s: Callable[[], int],
 ) -> Desk:
     """Open a connected desk.
 

@@ -12,6 +12,7 @@ here is about a person: entries are public, and case files are encrypted with wo
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,14 +78,15 @@ class DeskStore:
         """
         with _storage():
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._close = weakref.finalize(self, self._db.close)
             path.chmod(0o600)
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA secure_delete = ON")
             self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file; happens by itself when the store is no longer used."""
+        self._close()
 
     def is_used(self, uri: str, idx: int) -> bool:
         """Return whether this desk has drawn the place before, whatever became of it."""

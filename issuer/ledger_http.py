@@ -181,4 +181,4 @@ def _problem(response: httpx.Response) -> IssuerError:
         return IssuerError("not_reachable", f"the ledger answered {response.status_code}", field="ledger")
     said = next((text for text in (detail, title) if isinstance(text, str)), CODES[code].meaning)
     printable = "".join(character for character in said[:200] if character.isprintable())
-    return IssuerError(code, printable, field="ledger")
+    return IssuerError(code, printable)

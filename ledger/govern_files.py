@@ -1,11 +1,10 @@
-"""What governors hand to each other as files: keys, actions, approvals.
+"""What governors hand to each other as files: accepts, actions, approvals.
 
 docs/protocol.md section 3. A governor needs no network: a charter is accepted and an action approved on
 paper-like files that travel on a stick or by mail. An action file is the deterministic CBOR of the action,
 the very payload that each approval signs, so approvals of equal files belong together. People compare an
 action by its words: eight words of a public list that stand for the first 88 bits of its digest.
 
-    signer = make_governor_key(Path("ana.pem"), passphrase)
     action = Action("civil-1", 0, until_s, parse_verbs(["admit", "application.cose"], read))
     approval = approve(parse_action_file(format_action_file(action)), "ana", signer)
 """
@@ -14,16 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from mnemonic import Mnemonic
 
 from ledger.core import cbor
@@ -43,7 +34,7 @@ from ledger.core.actions import (
     parse_action,
 )
 from ledger.core.charter import Accept, Charter
-from ledger.core.cose_key import PublicKey, Signer, SoftwareSigner, format_cose_key, parse_cose_key
+from ledger.core.cose_key import Signer
 from ledger.core.fields import UINT53_MAX
 from ledger.core.merkle import leaf_hash
 from ledger.core.statement import (
@@ -54,9 +45,8 @@ from ledger.core.statement import (
     sign_statement,
 )
 from ledger.errors import LedgerError, MalformedError, VerificationError
-from ledger.files import OWNER_ONLY, read_file, write_file
+from ledger.governor_keys import parse_public_key
 
-KEY_FILE_MAX_BYTES: Final = 16_384
 WORDS: Final = 8
 """Never twelve: twelve words are a holder's secret."""
 _WORD_BITS: Final = 11
@@ -81,63 +71,6 @@ def words_of(digest: bytes) -> str:
 @cache
 def _word_list() -> tuple[str, ...]:
     return tuple(Mnemonic("english").wordlist)
-
-
-def make_governor_key(path: Path, passphrase: bytes) -> SoftwareSigner:
-    """Make an Ed25519 key and write it, encrypted, for its owner only; the public key goes beside it.
-
-    Raises:
-        LedgerError: code bad_input, a file of this name is there; code usage, the passphrase is empty.
-        StorageError: a file cannot be written.
-    """
-    if not passphrase:
-        raise LedgerError("usage", "a private key is never written without a passphrase", field="passphrase")
-    key = Ed25519PrivateKey.generate()
-    signer = SoftwareSigner.from_private_key(key)
-    public_path = public_key_path(path)
-    if public_path.exists():
-        raise LedgerError("bad_input", f"{public_path} is there already and is not overwritten", field="file")
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
-    write_file(path, pem, mode=OWNER_ONLY)
-    write_file(public_path, cbor.encode(format_cose_key(signer.public_key)))
-    return signer
-
-
-def public_key_path(path: Path) -> Path:
-    """Return where the public key of a private key file stands."""
-    return path.with_name(path.name + ".pub")
-
-
-def open_private_key(path: Path, passphrase: Callable[[], bytes]) -> SoftwareSigner:
-    """Return the signer of an encrypted key file (PKCS #8, PEM; Ed25519 or P-256).
-
-    Raises:
-        StorageError: code not_found, or it cannot be read.
-        LedgerError: code malformed, not an encrypted private key; wrong_secret; unsupported.
-    """
-    pem = read_file(path, max_size=KEY_FILE_MAX_BYTES, field="key")
-    if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" not in pem:
-        raise MalformedError(f"{path} is not an encrypted private key", field="key")
-    try:
-        key = load_pem_private_key(pem, passphrase())
-    except (ValueError, TypeError) as error:
-        # The library answers a wrong passphrase and damaged bytes alike.
-        raise LedgerError("wrong_secret", "the passphrase does not open the key", field="key") from error
-    return SoftwareSigner.from_private_key(key)  # type: ignore[arg-type]  # it refuses other kinds
-
-
-def parse_public_key(data: bytes) -> PublicKey:
-    """Read a public key file: the deterministic CBOR of a COSE_Key; the inverse is `format_public_key`.
-
-    Raises:
-        MalformedError: not that form.
-    """
-    return parse_cose_key(cbor.decode(data, max_size=KEY_FILE_MAX_BYTES, field="cose_key"))
-
-
-def format_public_key(key: PublicKey) -> bytes:
-    """Return a public key file."""
-    return cbor.encode(format_cose_key(key))
 
 
 def parse_charter_file(data: bytes) -> Statement:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from ledger.audit import AuditReport
 from ledger.core.actions import (
     Action,
     AddKey,
@@ -175,6 +176,38 @@ def describe_issuer(issuer: Issuer) -> list[str]:
         f"  {_describe_scope(issuer.scope)}",
         *(f"  key {record.key.kid.hex()}: {_key_state(record)}" for record in issuer.keys.values()),
     ]
+
+
+def describe_report(report: AuditReport, *, against_given: bool) -> list[str]:
+    """Return an audit's report in plain words, the verdict first."""
+    if not report.ok:
+        where = "" if report.index is None else f" at entry {report.index}"
+        rule = f" ({report.rule})" if report.rule else ""
+        return [
+            f"NOT CONSISTENT: {report.code}{where}{rule}",
+            f"  {report.detail}",
+            f"  ledger {report.origin}, checkpoint of {report.tree_size} entries, root {report.root}",
+            "Keep this copy as it is: it is evidence.",
+        ]
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(report.counts.items()))
+    witnesses = ", ".join(
+        f"{name} at {format_time(time_s)}" for name, time_s in sorted(report.cosigned.items())
+    )
+    lines = [
+        f"CONSISTENT: {report.tree_size} entries of {report.origin}",
+        f"  root {report.root}",
+        f"  {report.epochs} epochs, the last at {format_time(report.last_time_ms // 1000)}",
+        f"  entries: {counts}",
+        *(f"  issuer {name}: {title}" for name, title in report.issuers.items()),
+        f"  cosigned by: {witnesses or 'nobody'}",
+    ]
+    if not report.quorum:
+        lines.append("  Warning: the cosignatures do not satisfy the witness policy of this ledger.")
+    if report.against_size is not None:
+        lines.append(f"  It extends the checkpoint of {report.against_size} entries that you saw before.")
+    elif not against_given:
+        lines.append("  A tail that was cut off is only seen with --against CHECKPOINT_SEEN_BEFORE.")
+    return lines
 
 
 def _key_state(record: KeyRecord) -> str:

@@ -100,7 +100,7 @@ class RemoteLedger:
         if status == httpx.codes.SEE_OTHER:
             raise VerificationError("not_found", "its epoch is still open", field="id")
         entry, receipts = split_transparent_statement(body)
-        return parse_inclusion_receipt(receipts[0]).index, entry
+        return parse_inclusion_receipt(receipts[0]).leaf_index, entry
 
     def _ask(
         self, method: str, path: str, headers: dict[str, str], max_size: int, body: bytes | None = None

@@ -21,12 +21,13 @@ from ledger.errors import MalformedError
 
 ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
-_DIGIT_OF: Final = bytes(ALPHABET.find(c) if c in ALPHABET else 0 for c in range(256))
+_DIGIT_OF: Final = bytes(ALPHABET.find(c) if c in ALPHABET else 255 for c in range(256))
 _CHARACTER_OF: Final = ALPHABET + bytes(256 - len(ALPHABET))
 
 # Decoding: 3 bytes a lane, the largest value is 44 + 45 * 44 + 2025 * 44 = 91124 < 2**24.
 _CACHED_LANES: Final = 4296 // 3
 _LOW_OF_3: Final = int.from_bytes(b"\x00\x00\xff" * _CACHED_LANES, "big")
+_HIGH_OF_3: Final = _LOW_OF_3 << 16
 
 # Encoding: 5 bytes a lane. n // 2025 == (n * 66281) >> 27 for n < 65536 (product < 2**33), and
 # n // 45 == (n * 1457) >> 16 for n < 2025; the tests check both for every n.
@@ -47,18 +48,21 @@ def decode(text: str | bytes) -> bytes:
         raw = text.encode("ascii") if isinstance(text, str) else text
     except UnicodeEncodeError:
         raise MalformedError("a character outside the Base45 alphabet", field="base45") from None
-    if raw.translate(None, ALPHABET):
+    digits = raw.translate(_DIGIT_OF)
+    if b"\xff" in digits:
         raise MalformedError("a character outside the Base45 alphabet", field="base45")
     lanes, rest = divmod(len(raw), 3)
     if rest == 1:
         raise MalformedError("a Base45 text cannot have this length", field="base45")
-    digits = raw.translate(_DIGIT_OF)
-    low = _LOW_OF_3 if lanes <= _CACHED_LANES else int.from_bytes(b"\x00\x00\xff" * lanes, "big")
+    low, high = _LOW_OF_3, _HIGH_OF_3
+    if lanes > _CACHED_LANES:
+        low = int.from_bytes(b"\x00\x00\xff" * lanes, "big")
+        high = low << 16
     groups = int.from_bytes(digits[: 3 * lanes], "big")
     values = (groups >> 16 & low) + 45 * (groups >> 8 & low) + 2025 * (groups & low)
-    in_lanes = values.to_bytes(3 * lanes, "big")
-    if in_lanes[0::3].strip(b"\x00"):
+    if values & high:
         raise MalformedError("a Base45 group of three is above 65535", field="base45")
+    in_lanes = values.to_bytes(3 * lanes, "big")
     data = bytearray(2 * lanes)
     data[0::2] = in_lanes[1::3]
     data[1::2] = in_lanes[2::3]

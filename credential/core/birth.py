@@ -24,8 +24,10 @@ from credential.errors import InputError
 from ledger.core import calendar_days
 
 BASES: Final = ("document", "statement", "assessment")
-CALENDARS: Final = ("gregorian", "ethiopian", "islamic", "persian")
+CALENDARS: Final = ("gregorian", "ethiopian", "solar_hijri", "islamic_civil", "buddhist")
 """Calendars in which a date may have been told; `earliest` and `latest` are always Gregorian."""
+CALENDAR_ALIASES: Final = {"persian": "solar_hijri", "islamic": "islamic_civil"}
+"""Shorter names of two calendars: `parse_birth` reads them, nothing writes them."""
 TOLD_MAX_CHARACTERS: Final = 80
 YEARS_MAX: Final = 120
 _FIELDS: Final = frozenset(("earliest", "latest", "basis", "calendar", "told"))
@@ -183,7 +185,7 @@ def format_birth(interval: BirthInterval) -> dict[str, str]:
 
 
 def parse_birth(value: object) -> BirthInterval:
-    """Return the interval of a mapping as `format_birth` writes it.
+    """Return the interval of a mapping as `format_birth` writes it, or with an alias of its calendar.
 
     Raises:
         InputError: not exactly the five text fields, a date not of the form YYYY-MM-DD, or a rule of
@@ -197,7 +199,7 @@ def parse_birth(value: object) -> BirthInterval:
         _parse_date(value["earliest"], "birth.earliest"),
         _parse_date(value["latest"], "birth.latest"),
         value["basis"],
-        value["calendar"],
+        CALENDAR_ALIASES.get(value["calendar"], value["calendar"]),
         value["told"],
     )
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from operator import lt
 from typing import Any, Final, NamedTuple
 
@@ -43,9 +42,8 @@ MAX_CREDENTIAL_BYTES: Final = 4096
 MAX_DIGESTS: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialClaims:
-    """Payload of a credential.
+class CredentialClaims(NamedTuple):
+    """Payload of a credential; a named tuple, because one is made for every card and entry.
 
     Attributes:
         iss: issuer id.
@@ -82,32 +80,20 @@ class CredentialFacts(NamedTuple):
     idx: int
     digest_count: int
 
+    @classmethod
+    def of(cls, kid: bytes, statement_id: bytes, claims: CredentialClaims) -> CredentialFacts:
+        """Return the facts of a statement with these claims."""
+        iss, _, iat, exp, _, vct, uri, idx, digests = claims
+        return cls(iss, kid, statement_id, iat, exp, vct, uri, idx, len(digests))
+
 
 class MatchedCredential(NamedTuple):
-    """What `match_credential` reads from an entry: header and claims, and what is signed (Sig_structure)."""
+    """What `match_credential` reads from an entry: header, claims, and what is signed (Sig_structure)."""
 
     alg: int
     kid: bytes
+    claims: CredentialClaims
     message: bytes
-    iss: str
-    sub: str
-    iat: int
-    exp: int
-    cnf: bytes
-    vct: str
-    uri: str
-    idx: int
-    digests: tuple[bytes, ...]
-
-    def claims(self) -> CredentialClaims:
-        """Return the claims."""
-        return CredentialClaims(*self[3:])
-
-    def facts(self, statement_id: bytes) -> CredentialFacts:
-        """Return what the rules look at; `statement_id` is the SHA-256 of `message`."""
-        return CredentialFacts(
-            self.iss, self.kid, statement_id, self.iat, self.exp, self.vct, self.uri, self.idx, len(self.digests)
-        )
 
 
 def parse_claims(value: Any) -> CredentialClaims:
@@ -231,7 +217,8 @@ def match_credential(entry: bytes) -> MatchedCredential | None:
         return None
     # Both byte strings stand in the entry exactly as they stand in what is signed.
     message = _SIG_STRUCTURE + entry[2 : match.end(2)] + _NO_AAD + payload_head + payload
-    return MatchedCredential(
-        _ALGS[alg], kid, message, iss.decode(), sub.decode(), iat_s, exp_s, cnf, vct.decode(), uri.decode(),
+    claims = CredentialClaims(
+        iss.decode(), sub.decode(), iat_s, exp_s, cnf, vct.decode(), uri.decode(),
         int.from_bytes(idx[1:]) if len(idx) > 1 else idx[0], items,
     )  # fmt: skip
+    return MatchedCredential(_ALGS[alg], kid, claims, message)

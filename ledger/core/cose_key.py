@@ -39,7 +39,9 @@ KINDS: Final[dict[int, Kind]] = {ESP256: "p256", ES256: "p256", ED25519: "ed2551
 DEFAULT_ALGS: Final[dict[Kind, int]] = {"p256": ESP256, "ed25519": ED25519}
 
 _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_P256_HALF_ORDER: Final = _P256_ORDER // 2
+_ZERO: Final = bytes(32)
+_ORDER_BYTES: Final = _P256_ORDER.to_bytes(32)
+_HALF_ORDER_BYTES: Final = (_P256_ORDER // 2).to_bytes(32)
 _ED25519_PRIME: Final = 2**255 - 19
 _ED25519_ORDER: Final = 2**252 + 27742317777372353535851937790883648493
 _SIGN_BIT: Final = 1 << 255
@@ -266,13 +268,17 @@ def _ed25519_point(x: bytes) -> ed25519.Ed25519PublicKey:
 
 def _der_signature(signature: bytes) -> bytes:
     """Turn r || s into the DER that the library wants; by hand, as that is faster than its own way."""
-    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-    if not 0 < r < _P256_ORDER or not 0 < s <= _P256_HALF_ORDER:
+    r, s = signature[:32], signature[32:]
+    # Big-endian bytes of one length compare like the numbers that they are.
+    if not _ZERO < r < _ORDER_BYTES or not _ZERO < s <= _HALF_ORDER_BYTES:
         raise MalformedError("r or s is out of range, or s is not the lower one", field="signature")
-    # The extra byte where the top bit is set keeps the DER integer positive.
-    r_bytes, s_bytes = r.to_bytes(r.bit_length() // 8 + 1), s.to_bytes(s.bit_length() // 8 + 1)
-    r_size, s_size = len(r_bytes), len(s_bytes)
-    return b"\x30%c\x02%c%b\x02%c%b" % (4 + r_size + s_size, r_size, r_bytes, s_size, s_bytes)
+    r, s = r.lstrip(b"\x00"), s.lstrip(b"\x00")
+    # A zero byte before a set top bit keeps the DER integer positive.
+    if r[0] & 0x80:
+        r = b"\x00" + r
+    if s[0] & 0x80:
+        s = b"\x00" + s
+    return b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
 
 
 def _check_ed25519_signature(signature: bytes) -> None:

@@ -26,6 +26,9 @@ MAX_EPOCH_ENTRIES: Final = 65_536
 MAX_EPOCH_STATEMENTS: Final = MAX_EPOCH_ENTRIES - CELL_SIZE
 _PADDING_LEAF: Final = leaf_hash(PADDING)
 
+_OF_BYTES: Final = frozenset(("bad_signature", "malformed", "too_large", "unsupported"))
+"""Codes that say that the bytes of an entry are not what was signed; the others are of rules."""
+
 CheckSignature = Callable[[Statement, PublicKey], None]
 Item = Statement | CredentialFacts | None
 
@@ -253,7 +256,8 @@ def replay_items(
                 verify(item, registry.key_for(item))
                 registry.apply(first_index + at, item)
         except CodedError as error:
-            raise _alarm("bad_rule", error, first_index + at) from error
+            code = "bad_entry" if error.code in _OF_BYTES else "bad_rule"
+            raise _alarm(code, error, first_index + at) from error
     return _check_seal(registry, chain_head, first_index, items, leaves, verify)
 
 

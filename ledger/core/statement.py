@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger.core import cbor, cose
 from ledger.core.actions import (
@@ -62,9 +61,8 @@ _APPLICATION: Final = "application"
 _APPLICATION_BODY: Final = (parse_admission, format_admission)
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A parsed entry; its signature is not checked yet.
+class Statement(NamedTuple):
+    """A parsed entry; its signature is not checked yet. A named tuple, as one is made for every entry.
 
     Attributes:
         kind: charter, accept, govern, credential, status, seal; "application" is never an entry.
@@ -101,11 +99,7 @@ class Statement:
 
     def facts(self) -> CredentialFacts:
         """Return what the rules look at in a credential."""
-        claims: CredentialClaims = self.body
-        return CredentialFacts(
-            self.iss, self.kid, self.statement_id, claims.iat, claims.exp, claims.vct, claims.uri, claims.idx,
-            len(claims.digests),
-        )  # fmt: skip
+        return CredentialFacts.of(self.kid, self.statement_id, self.body)
 
 
 def is_padding(entry: bytes) -> bool:
@@ -123,10 +117,10 @@ def parse_statement(entry: bytes) -> Statement:
     matched = match_credential(entry) if len(entry) <= MAX_CREDENTIAL_BYTES else None
     if matched is None:
         return _parse_generic(entry, _KIND_OF_TYP)
-    message = matched.message
+    alg, kid, claims, message = matched
     return Statement(
-        "credential", matched.iss, matched.sub, matched.kid, matched.alg, hashlib.sha256(message).digest(), entry,
-        matched.claims(), message, entry[-64:],
+        "credential", claims.iss, claims.sub, kid, alg, hashlib.sha256(message).digest(), entry, claims, message,
+        entry[-64:],
     )  # fmt: skip
 
 
@@ -140,12 +134,15 @@ def verify_credential(entry: bytes, keys: Mapping[tuple[str, bytes], PublicKey])
         VerificationError, MalformedError: as `Statement.check_signature`.
     """
     matched = match_credential(entry) if len(entry) <= MAX_CREDENTIAL_BYTES else None
-    key = None if matched is None else keys.get((matched.iss, matched.kid))
-    if matched is None or key is None:
+    if matched is None:
         return None
-    statement_id = hashlib.sha256(matched.message).digest()
-    key.verify(matched.alg, matched.message, entry[-64:], digest=statement_id)
-    return matched.facts(statement_id)
+    alg, kid, claims, message = matched
+    key = keys.get((claims.iss, kid))
+    if key is None:
+        return None
+    statement_id = hashlib.sha256(message).digest()
+    key.verify(alg, message, entry[-64:], digest=statement_id)
+    return CredentialFacts.of(kid, statement_id, claims)
 
 
 def parse_application(data: bytes) -> Statement:

@@ -79,11 +79,12 @@ class Lock(Protocol):
 class Submission:
     """A statement on its way. `admitted` is resolved when it waits for its epoch, `placed` when it is logged."""
 
-    __slots__ = ("admitted", "placed", "statement")
+    __slots__ = ("admitted", "arrival", "placed", "statement")
 
-    def __init__(self, statement: Statement, placed: asyncio.Future[Placed]) -> None:
+    def __init__(self, statement: Statement, placed: asyncio.Future[Placed], arrival: int) -> None:
         self.statement = statement
         self.placed = placed
+        self.arrival = arrival
         self.admitted: asyncio.Future[None] | None = None
 
 
@@ -132,7 +133,8 @@ class Sequencer:
         self._on_published = on_published
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._pending: dict[bytes, list[Submission]] = {}
-        self._queue: list[Statement] = []
+        self._queue: list[Submission] = []
+        self._arrivals = 0
         self._pending_bytes = 0
         self._verified: list[Submission] = []
         self._building = False
@@ -176,7 +178,8 @@ class Sequencer:
         """
         loop = asyncio.get_running_loop()
         statement = _parse(entry)
-        submission = Submission(statement, loop.create_future())
+        self._arrivals += 1
+        submission = Submission(statement, loop.create_future(), self._arrivals)
         if tell_admitted:
             submission.admitted = loop.create_future()
             # Nobody may be left who waits for the place.
@@ -244,7 +247,7 @@ class Sequencer:
             self._refuse(submission, error)
             return
         self._pending[statement.statement_id] = [submission]
-        self._queue.append(statement)
+        self._queue.append(submission)
         self._pending_bytes += len(statement.entry)
         self._arrived.set()
         _set(submission.admitted, None)
@@ -324,7 +327,7 @@ class Sequencer:
             LedgerError: the ledger must stop; what was not acknowledged may or may not be written.
         """
         # 1. Take what waits, in the order of arrival, and choose the time.
-        batch, self._queue = self._queue, []
+        batch = self._take_batch()
         time_ms = self._choose_time()
         if time_ms is None:
             self._reject_all(batch, "the clock is behind the last epoch")
@@ -352,6 +355,12 @@ class Sequencer:
                 self._free.set()
         # 7. Acknowledge. Witnesses hear of it from `on_published`.
         self._acknowledge(plan)
+
+    def _take_batch(self) -> list[Statement]:
+        """Return what waits in the order of arrival, which is not the one in which threads verified it."""
+        queue, self._queue = self._queue, []
+        queue.sort(key=_arrival)
+        return [submission.statement for submission in queue]
 
     def _choose_time(self) -> int | None:
         """Return the epoch's time, above the last one; None where the clock was set far back."""
@@ -457,6 +466,10 @@ def _parse(entry: bytes) -> Statement:
     if entry == PADDING:
         raise MalformedError("padding is not a statement", field="entry")
     return parse_statement(entry)
+
+
+def _arrival(submission: Submission) -> int:
+    return submission.arrival
 
 
 def _read(future: asyncio.Future[Any]) -> None:

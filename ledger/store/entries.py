@@ -320,7 +320,8 @@ def _insert_entries(connection: Connection, rows: EpochRows) -> None:
 
 def _insert_many(connection: Connection, one: str, many: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows, 64 to a statement: the driver hands over the interpreter's lock once per statement, and
-    each time it may have to wait for the event loop to hand it back."""
+    each time it may have to wait for the event loop to hand it back.
+    """
     whole = len(rows) // _ROWS_PER_INSERT * _ROWS_PER_INSERT
     for start in range(0, whole, _ROWS_PER_INSERT):
         connection.exec_driver_sql(many, tuple(chain.from_iterable(rows[start : start + _ROWS_PER_INSERT])))

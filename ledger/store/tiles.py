@@ -62,12 +62,9 @@ class TileEdge:
                 tile = data[offset : offset + TILE_SIZE_BYTES]
                 rows.append(TileRow(tile_level, n, tile, is_new=bool(offset) or not before))
             self._partial[tile_level] = data[len(data) // TILE_SIZE_BYTES * TILE_SIZE_BYTES :]
+            if not self._partial[tile_level]:
+                del self._partial[tile_level]
         return rows
-
-
-def partial_width(level: int, tree_size: int) -> int:
-    """Return how many hashes stand in the partial tile of a level; 0 where there is none."""
-    return (tree_size >> TILE_HEIGHT * level) % TILE_WIDTH
 
 
 def tile_bytes(width: int) -> int:

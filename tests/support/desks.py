@@ -27,7 +27,7 @@ from ledger.core.receipt import format_inclusion_receipt, sign_root, transparent
 from ledger.core.statement import Statement, parse_statement
 from ledger.errors import CodedError
 from tests.support.ledgers import ALL_PROFILES, CountedBytes, TinyLedger, seed, signer
-from verifier.core.trust import TrustedList
+from verifier.core.trusted_list import TrustedList
 
 PORTRAIT = bytes(range(256)) * 3 + bytes(32)
 """800 bytes; no picture, but nothing here looks at it."""

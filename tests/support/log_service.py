@@ -132,7 +132,9 @@ class World:
             for i, (signer, replay) in enumerate(zip(witness_signers(), replays, strict=True))
         ]
 
-    def action(self, subject: str, counter: int, verbs: Sequence[Verb], governors: Iterable[int]) -> list[bytes]:
+    def action(
+        self, subject: str, counter: int, verbs: Sequence[Verb], governors: Iterable[int]
+    ) -> list[bytes]:
         action = Action(subject, counter, self.clock.now // 1000 + 7 * DAY_S, tuple(verbs))
         return [sign_statement("govern", f"governor-{i}", subject, action, governor(i)) for i in governors]
 
@@ -141,7 +143,9 @@ class World:
         admit = Admit(Admission("civil", "Civil registry", (self.issuer.public_key,), scope))
         return self.action(name, 0, [admit], (0, 1))
 
-    def credential(self, number: int, *, uri: str = "sc:1/0", idx: int | None = None, **changed: Any) -> bytes:
+    def credential(
+        self, number: int, *, uri: str = "sc:1/0", idx: int | None = None, **changed: Any
+    ) -> bytes:
         iat = self.clock.now // 1000 // DAY_S * DAY_S
         digest = hashlib.sha256(b"%d" % number).digest()
         claims: dict[str, Any] = {

@@ -15,7 +15,7 @@ from credential.core.sealed_disclosure import open_sealed
 from issuer import cards
 from issuer.cards import CardPrints, make_codes, make_words_sheet, print_card, stem_of, write_prints
 from issuer.errors import InputError, IssuerError
-from issuer.qr import read_symbols
+from issuer.qr import make_symbol, read_symbols, symbol_png
 from tests.support.desks import PORTRAIT, DeskWorld, person
 from tests.support.ledgers import CountedBytes
 
@@ -103,8 +103,7 @@ def test_a_name_that_is_not_there_cannot_be_printed(tmp_path: Path) -> None:
 
 def test_a_picture_that_does_not_read_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case, secret, _ = issued(tmp_path, person())
-    good = cards.symbol_png
-    blank = good(cards.make_symbol("SC1:OTHER", max_version=20))
+    blank = symbol_png(make_symbol("SC1:OTHER", max_version=20))
     monkeypatch.setattr(cards, "symbol_png", lambda *_: blank)
     with pytest.raises(IssuerError) as error:
         printed(case, secret)

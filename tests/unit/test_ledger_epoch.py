@@ -214,7 +214,12 @@ def test_an_epoch_after_another_chain_or_at_another_index_is_refused() -> None:
 def test_epochs_in_another_order_raise_the_alarm() -> None:
     world, civil = ready()
     first = build_epoch(
-        world.registry, world.chain_head, world.size, [world.credential(civil, 1)], world.time_ms + 1, world.service
+        world.registry,
+        world.chain_head,
+        world.size,
+        [world.credential(civil, 1)],
+        world.time_ms + 1,
+        world.service,
     )
     second = build_epoch(
         world.registry, first.chain[-1], world.size + 16, [world.credential(civil, 2)], world.time_ms + 2,
@@ -249,7 +254,10 @@ def test_a_key_added_in_an_epoch_signs_in_it() -> None:
     world, civil = ready()
     new = signer("civil-1 key 2")
     first = Party("civil-1", 1, [new])
-    statements = [*world.approvals(world.action("civil-1", AddKey(new.public_key))), world.credential(first, 1)]
+    statements = [
+        *world.approvals(world.action("civil-1", AddKey(new.public_key))),
+        world.credential(first, 1),
+    ]
     built = build_epoch(
         world.registry, world.chain_head, world.size, statements, world.time_ms + 1, world.service
     )
@@ -271,9 +279,7 @@ def genesis(world: World, entry: bytes, accepts: Entries) -> str:
 
 def test_genesis_is_charter_accepts_padding_seal_whatever_the_order_of_arrival() -> None:
     world = World()
-    _, built = genesis_epoch(
-        world.charter_entry, world.accept_entries[::-1], world.time_ms, world.service
-    )
+    _, built = genesis_epoch(world.charter_entry, world.accept_entries[::-1], world.time_ms, world.service)
     assert built.entries == world.built[0].entries
     kinds = [None if entry == PADDING else parse_statement(entry).kind for entry in built.entries]
     assert kinds == ["charter"] + ["accept"] * 3 + [None] * 11 + ["seal"]

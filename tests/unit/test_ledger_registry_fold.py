@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -235,7 +234,7 @@ def test_a_changed_signature_is_refused_by_the_key_that_the_rules_ask_for() -> N
     world = World()
     civil = world.admit("civil-1")
     good = world.credential(civil, 1)
-    other = parse_statement(sign_credential(replace(good.body, idx=2), civil.keys[0]))
+    other = parse_statement(sign_credential(good.body._replace(idx=2), civil.keys[0]))
     assert world.refusal(parse_statement(good.entry[:-64] + other.signature)) == "bad_signature"
 
 

@@ -75,7 +75,10 @@ def test_a_second_approval_of_one_governor_is_stale() -> None:
 def test_a_counter_that_is_not_the_number_of_effects_is_stale(counter: int) -> None:
     world = World()
     world.admit("civil-1")
-    assert world.refusal(world.approval(1, world.action("civil-1", Suspend(), counter=counter))) == "stale_action"
+    assert (
+        world.refusal(world.approval(1, world.action("civil-1", Suspend(), counter=counter)))
+        == "stale_action"
+    )
     assert world.refusal(world.approval(1, world.action("civil-1", Suspend()))) == "ok"
 
 
@@ -339,7 +342,9 @@ def test_a_station_does_not_judge_deadlines_again() -> None:
     _, verb = world.admission("civil-1")
     late = Action("civil-1", 0, 1, (verb,))
     with pytest.raises(VerificationError):
-        world.registry.governance.approve(5, world.approval(1, late), time_ms=2_000_000, required=1, commit=False)
+        world.registry.governance.approve(
+            5, world.approval(1, late), time_ms=2_000_000, required=1, commit=False
+        )
     effect = world.registry.governance.approve(
         5, world.approval(1, late), time_ms=None, required=1, commit=False
     )

@@ -19,7 +19,7 @@ from tests.support.ledgers import START_S, TinyLedger, signer
 from verifier.core.pin import Pin, format_pin, make_pin, parse_pin
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList, check_newer
-from verifier.errors import BundleError, StationError
+from verifier.errors import BundleError
 
 
 @cache
@@ -233,16 +233,22 @@ def test_another_deflation_of_the_same_lists_gives_the_same_answers() -> None:
     assert trusted.lists == a_ledger().trusted().lists
 
 
-def test_a_flipped_bit_in_a_bundle_is_refused() -> None:
+def test_a_flipped_bit_in_a_bundle_is_refused_or_changes_nothing() -> None:
     """Every 151st bit, and every bit of the head and the tail: all parts of the bundle are hit."""
     data = a_ledger().bundle()
+    good, caught = open_bundle(data, a_ledger().pin), 0
     bits = 8 * len(data)
     for bit in sorted({*range(0, bits, 151), *range(64), *range(bits - 64, bits)}):
         changed = bytearray(data)
         changed[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(CodedError) as caught:
-            open_bundle(bytes(changed), a_ledger().pin)
-        assert caught.value.code == "bundle_invalid", bit
+        try:
+            trusted = open_bundle(bytes(changed), a_ledger().pin)
+        except BundleError as error:
+            assert error.code == "bundle_invalid", bit
+            caught += 1
+        else:  # DEFLATE has bits that carry nothing
+            assert trusted == good, bit
+    assert caught > 500
 
 
 def test_the_time_is_that_of_the_quorum() -> None:
@@ -328,6 +334,6 @@ def test_a_pin_file_is_read_back() -> None:
     ],
 )
 def test_another_file_is_no_pin(data: bytes) -> None:
-    with pytest.raises(StationError) as caught:
+    with pytest.raises(CodedError) as caught:
         parse_pin(data)
     assert caught.value.code == "bad_input"

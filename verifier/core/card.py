@@ -15,7 +15,6 @@ holds the two together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from credential.core.card import CARD_MAX_BYTES, Position
@@ -50,8 +49,7 @@ class CardHeader(NamedTuple):
     receipts: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """A card that has the right form. Nothing in it is verified.
 
     Attributes:
@@ -95,7 +93,7 @@ def read_card(data: bytes) -> Card:
     if matched is None:
         return _read_rare(entry, header)
     return Card(
-        entry, matched.message, entry[-_SIGNATURE_BYTES:], matched.alg, matched.kid, matched.claims(), header
+        entry, matched.message, entry[-_SIGNATURE_BYTES:], matched.alg, matched.kid, matched.claims, header
     )
 
 

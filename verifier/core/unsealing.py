@@ -10,7 +10,6 @@ out is checked against the issuer's digests like every open part.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from credential.core.profiles import built_in_profile
@@ -96,7 +95,7 @@ def unseal(card: Card, slip: SealKeys) -> Card:
     if parts and (not opened or (closed and groups <= slip.keys.keys())):
         raise SecretError("the slip does not open this card", field="sealed")
     unsealed = header._replace(sealed=closed, opened=tuple(dict.fromkeys((*header.opened, *opened))))
-    return replace(card, header=unsealed)
+    return card._replace(header=unsealed)
 
 
 def _judge_card(

@@ -1,0 +1,130 @@
+"""Running the service in a process: open, start, listen, stop.
+
+The service is started before the port is opened, so that a ledger that refuses to start (docs/protocol.md
+section 5) never answers anybody, and its reason becomes the exit code of the command.
+
+    serve_ledger(Path("data"), host="127.0.0.1", port=8400, passphrase=ask, now_ms=clock, say=print, ...)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from ledger.api import create_app
+from ledger.errors import StorageError
+from ledger.local_witness import open_local_witness
+from ledger.service.founding import load_charter
+from ledger.service.keys import log_verifier_keys
+from ledger.service.service import LedgerService, open_service
+from ledger.service.settings import load_settings
+from ledger.service.witnesses import WitnessClient
+
+SHUTDOWN_S = 10
+"""How long requests under way may take once the service is told to stop."""
+
+
+def serve_ledger(
+    data_dir: Path,
+    *,
+    host: str,
+    port: int,
+    lock: Path | None,
+    local_witnesses: Sequence[Path],
+    access_log: bool,
+    passphrase: Callable[[], bytes],
+    now_ms: Callable[[], int],
+    say: Callable[[str], None],
+) -> None:
+    """Serve a ledger until the process is told to stop (SIGINT, SIGTERM).
+
+    Args:
+        data_dir: the ledger's directory.
+        host, port: where to listen; port 0 takes a free one.
+        lock: place of the checkpoint lock, or None for the one that was chosen at the beginning.
+        local_witnesses: directories of witnesses that run in this process.
+        access_log: whether method, route and status of requests are logged.
+        passphrase: opens the private keys; asked once.
+        now_ms: the clock.
+        say: told where the service listens.
+
+    Raises:
+        ForkAlarm: code lock_mismatch, or the code with which the database contradicts itself.
+        StorageError: not_reachable without a quorum of witnesses; read_only where another process writes;
+            wrong_secret; not_found; storage_failed, also where the port is taken.
+    """
+    secret = passphrase()
+    chosen: dict[str, Any] = {"access_log": access_log}
+    if lock is not None:
+        chosen["lock"] = lock
+    clients = _open_witnesses(data_dir, local_witnesses, lambda: secret, now_ms)
+    listener = _listen(host, port)
+    try:
+        service = open_service(
+            data_dir, passphrase=lambda: secret, now_ms=now_ms, witnesses=clients, **chosen
+        )
+        if access_log:
+            logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        asyncio.run(_run(service, listener, say))
+    finally:
+        listener.close()
+
+
+async def _run(service: LedgerService, listener: socket.socket, say: Callable[[str], None]) -> None:
+    config = uvicorn.Config(
+        create_app(service),
+        lifespan="off",  # started and stopped here: its refusals are ours to report
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    server = uvicorn.Server(config)
+
+    def stop(_number: int, _frame: object) -> None:
+        server.should_exit = True
+
+    # The server puts its own handlers in place while it runs, and raises what it caught again afterwards.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    await service.start()
+    try:
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        listener.listen(config.backlog)
+        say(f"Serving {service.origin} at http://{shown}:{port}")
+        await server.serve(sockets=[listener])
+    finally:
+        await service.stop()
+
+
+def _open_witnesses(
+    data_dir: Path, folders: Sequence[Path], passphrase: Callable[[], bytes], now_ms: Callable[[], int]
+) -> list[WitnessClient]:
+    if not folders:
+        return []
+    charter = load_charter(load_settings(data_dir)).body
+    log_keys = log_verifier_keys(charter.origin, charter.log_keys)
+    return [
+        open_local_witness(folder, passphrase, charter.origin, log_keys, lambda: now_ms() // 1000)
+        for folder in folders
+    ]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port without answering on it yet."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise StorageError(f"cannot listen on {host}:{port}: {error.strerror}", field="port") from error
+    return listener

@@ -1,0 +1,164 @@
+"""A station's folder: a pin, the newest list, evidence of a contradiction, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.core.pin import Pin
+from ledger.errors import CodedError, ForkAlarm, StorageError
+from tests.support.ledgers import START_S, TinyLedger
+from verifier import station as stations
+from verifier.core.verdict import judge
+from verifier.errors import BundleError
+from verifier.station import Station
+
+
+@pytest.fixture
+def ledger() -> TinyLedger:
+    return TinyLedger()
+
+
+@pytest.fixture
+def station(tmp_path: Path, ledger: TinyLedger) -> Station:
+    opened = Station(tmp_path / "station")
+    opened.set_pin(ledger.pin)
+    return opened
+
+
+def files(station: Station) -> set[str]:
+    return {
+        str(path.relative_to(station.folder))
+        for path in station.folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def test_a_new_station_has_a_pin_and_no_list(station: Station, ledger: TinyLedger) -> None:
+    assert station.pin() == ledger.pin
+    assert station.trusted() is None
+    with pytest.raises(CodedError) as caught:
+        station.export_bundle()
+    assert caught.value.code == "no_bundle"
+
+
+def test_a_station_without_a_pin_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CodedError) as caught:
+        Station(tmp_path).pin()
+    assert caught.value.code == "usage"
+
+
+def test_a_pin_is_written_once(station: Station, ledger: TinyLedger) -> None:
+    station.set_pin(ledger.pin)
+    with pytest.raises(CodedError) as caught:
+        station.set_pin(Pin("ledger.example/other", bytes(32)))
+    assert caught.value.code == "bad_input"
+    assert station.pin() == ledger.pin
+
+
+def test_an_imported_list_is_used_and_exported(station: Station, ledger: TinyLedger) -> None:
+    data = ledger.bundle()
+    assert station.import_bundle(data).tree_size == 16
+    assert station.export_bundle() == data
+    again = Station(station.folder).trusted()
+    assert again is not None
+    assert again.tree_size == 16
+    assert files(station) == {"pin.json", "bundle.cbor"}
+
+
+def test_a_list_that_another_process_imported_is_seen(station: Station, ledger: TinyLedger) -> None:
+    station.import_bundle(ledger.bundle())
+    first = station.trusted()
+    assert station.trusted() is first
+    ledger.admit("a")
+    Station(station.folder).import_bundle(ledger.bundle())
+    second = station.trusted()
+    assert second is not None
+    assert second.tree_size == 32
+
+
+def test_a_station_never_goes_back(station: Station, ledger: TinyLedger) -> None:
+    old = ledger.bundle()
+    ledger.admit("a")
+    new = ledger.bundle()
+    station.import_bundle(new)
+    with pytest.raises(BundleError):
+        station.import_bundle(old)
+    assert station.export_bundle() == new
+    station.import_bundle(new)
+    renewed = ledger.bundle(time_s=START_S + 7200)
+    station.import_bundle(renewed)
+    assert station.export_bundle() == renewed
+
+
+def test_a_list_that_does_not_verify_is_not_kept(station: Station, ledger: TinyLedger) -> None:
+    good = ledger.bundle()
+    station.import_bundle(good)
+    for bad in (b"", good[:-1], good + b"x", TinyLedger("ledger.example/other").bundle()):
+        with pytest.raises(BundleError):
+            station.import_bundle(bad)
+    assert station.export_bundle() == good
+    assert files(station) == {"pin.json", "bundle.cbor"}
+
+
+def test_both_sides_of_a_fork_are_kept(station: Station, ledger: TinyLedger) -> None:
+    other = TinyLedger()
+    ledger.admit("a")
+    other.admit("b")
+    mine, theirs = ledger.bundle(), other.bundle()
+    station.import_bundle(mine)
+    with pytest.raises(ForkAlarm):
+        station.import_bundle(theirs)
+    kept = {path.read_bytes() for path in station.evidence_files()}
+    assert kept == {mine, theirs}
+    assert station.export_bundle() == mine
+    with pytest.raises(ForkAlarm):
+        station.import_bundle(theirs)
+    assert len(station.evidence_files()) == 2
+
+
+def test_a_damaged_list_is_refused_and_can_be_replaced(station: Station, ledger: TinyLedger) -> None:
+    data = ledger.bundle()
+    station.import_bundle(data)
+    (station.folder / "bundle.cbor").write_bytes(data[:-5])
+    with pytest.raises(BundleError):
+        Station(station.folder).trusted()
+    station.import_bundle(data)
+    assert station.trusted() is not None
+
+
+def test_a_failed_write_leaves_the_old_list(
+    station: Station, ledger: TinyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = ledger.bundle()
+    station.import_bundle(old)
+    ledger.admit("a")
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stations.os, "fsync", full)
+    with pytest.raises(StorageError) as caught:
+        station.import_bundle(ledger.bundle())
+    assert caught.value.code == "storage_failed"
+    assert station.export_bundle() == old
+    assert files(station) == {"pin.json", "bundle.cbor"}
+
+
+def test_s9_a_seized_station_holds_nothing_of_any_person(station: Station, ledger: TinyLedger) -> None:
+    civil = ledger.admit()
+    cards = [ledger.issue(civil) for _ in range(5)]
+    ledger.close_epoch()
+    station.import_bundle(ledger.bundle())
+    before = {path: path.read_bytes() for path in station.folder.rglob("*") if path.is_file()}
+    for card in cards:
+        assert judge(card.front(), station.trusted(), ledger.now_s).state == "confirmed"
+    after = {path: path.read_bytes() for path in station.folder.rglob("*") if path.is_file()}
+    assert after == before
+    dump = b"".join(after.values())
+    for card in cards:
+        claims = card.issued.claims
+        assert claims.sub.encode() not in dump
+        assert claims.cnf not in dump
+        assert not any(digest in dump for digest in claims.digests)

@@ -1,0 +1,144 @@
+"""The words: every state and every code has them, and none says more than is known."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+
+import pytest
+
+from ledger.core.calendar_days import DAY_S
+from ledger.core.status_change import REASON_NAMES, REASON_WITHDRAWN, VALID, WITHDRAWN
+from ledger.errors import MalformedError
+from tests.support.ledgers import TinyCard, TinyLedger
+from verifier.core.evidence import BESIDE, LEADING, Verdict
+from verifier.core.verdict import judge
+from verifier.core.wording import Told, parse_wording, tell
+from verifier.errors import StationError
+from verifier.words import load_wording
+
+WORDS = load_wording()
+
+
+@cache
+def a_ledger() -> tuple[TinyLedger, TinyCard]:
+    ledger = TinyLedger()
+    card = ledger.issue(ledger.admit())
+    ledger.close_epoch()
+    return ledger, card
+
+
+def told(*, days: int = 0, position: bool = True) -> Told:
+    ledger, card = a_ledger()
+    text = card.front(position=position)
+    return tell(judge(text, ledger.trusted(), ledger.now_s + days * DAY_S), WORDS)
+
+
+def test_the_states_are_told_apart_without_colour() -> None:
+    states = WORDS.states.values()
+    assert len(states) == 12
+    for part in ("title", "word", "shape", "symbol"):
+        assert len({getattr(state, part) for state in states}) == 12, part
+
+
+def test_red_is_for_two_states_alone() -> None:
+    assert {name for name, state in WORDS.states.items() if state.colour == "red"} == {
+        "altered",
+        "not_listed",
+    }
+
+
+def test_every_code_and_every_reason_has_a_line() -> None:
+    assert set(WORDS.sections["lines"]) == {*LEADING, *BESIDE}
+    assert set(WORDS.sections["reasons"]) == set(REASON_NAMES.values())
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "identity",
+        "proven",
+        "anonymous",
+        "fake",
+        "fraud",
+        "illegal",
+        "guilty",
+        "victim",
+        "trafficking",
+        "refugee",
+    ],
+)
+def test_no_sentence_claims_more_than_is_known(claim: str) -> None:
+    sentences = json.dumps([vars_of(state) for state in WORDS.states.values()]) + json.dumps(
+        {key: value for key, value in WORDS.sections.items() if key != "kinds"}
+    )
+    assert not re.search(claim, sentences, re.IGNORECASE)
+
+
+def vars_of(state: object) -> list[str]:
+    return [getattr(state, name) for name in ("title", "word", "meaning", "now", "title_unknown_age")]
+
+
+def test_the_three_questions_are_never_merged() -> None:
+    said = told()
+    assert [question for question, _ in said.questions] == [
+        "Is it genuine?",
+        "Is it in force as of 15 Nov 2026?",
+        "Does the person match?",
+    ]
+    assert said.questions[0][1] == "Yes: authentic as signed by Civil registry of Example, and on the ledger."
+    assert said.questions[1][1] == "Yes, until 1 Jan 2030."
+    assert "decide" in said.questions[2][1]
+
+
+def test_the_age_of_the_list_is_always_said() -> None:
+    assert told().freshness == "List from 15 Nov 2026 (today)"
+    assert told(days=1).freshness == "List from 15 Nov 2026 (1 day)"
+    assert told(days=19).freshness == "List from 15 Nov 2026 (19 days)"
+    assert told(days=19).title == "Confirmed, list is 19 days old"
+    assert told(days=-1000).freshness == "List from 15 Nov 2026 (age not known: the clock is wrong)"
+    assert told(days=-1000).title == "Confirmed, age of the list is not known"
+    assert told(days=-1000).lines[0].startswith("The clock of this device is wrong.")
+
+
+def test_what_is_not_listed_yet_is_not_called_genuine() -> None:
+    said = told(position=False)
+    assert said.title == "Signed, not yet in your list"
+    assert said.questions[0][1].startswith("Signed by")
+    assert said.questions[1][1] == "Not known."
+
+
+def test_a_withdrawal_says_by_whom_when_and_why() -> None:
+    ledger = TinyLedger()
+    civil = ledger.admit()
+    card = ledger.issue(civil)
+    ledger.close_epoch()
+    ledger.change_status(civil, card, VALID, WITHDRAWN, REASON_WITHDRAWN)
+    ledger.close_epoch()
+    said = tell(judge(card.front(), ledger.trusted(), ledger.now_s), WORDS)
+    assert said.lines == ("Withdrawn by the issuer in Nov 2026: no fault stated.",)
+    assert said.questions[1][1] == "No: Withdrawn by the issuer in Nov 2026: no fault stated."
+
+
+def test_a_code_of_another_system_is_named() -> None:
+    ledger, _ = a_ledger()
+    said = tell(judge("HC1:6BFOXN", ledger.trusted(), ledger.now_s), WORDS)
+    assert said.lines == ("It looks like a health certificate of the European Union.",)
+
+
+def test_every_raised_code_can_be_told() -> None:
+    for code in ("malformed", "too_large", "unsupported"):
+        verdict = Verdict.of_error(MalformedError("x", code=code))
+        assert tell(verdict, WORDS).title == "Could not read"
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"language": "xx", "states": {}}'])
+def test_words_with_missing_parts_are_refused(data: bytes) -> None:
+    with pytest.raises(StationError):
+        parse_wording(data)
+
+
+def test_a_language_that_is_not_there_is_refused() -> None:
+    with pytest.raises(StationError):
+        load_wording("../en")
