@@ -3,9 +3,16 @@
 Everything but one name may be unknown: a person always has something she is called. The record is the
 desk's input only; which parts become claims, and which the bearer opens, is decided by the profile.
 
+A birth is a range of Gregorian days (`earliest`, `latest`), or what was told in some calendar and nothing
+else (`told`, with `calendar` and `basis` if they differ from gregorian and statement): then the range is
+worked out as `credential.core.told_birth` says.
+
 >>> person = parse_person({"names": [{"text": "Hosna", "latin": "HOSNA"}], "birth": "unknown"})
 >>> person.names[0].latin, person.birth, person.sex, person.nationalities
 ('HOSNA', None, 'unknown', ())
+>>> told = {"told": "1999", "calendar": "ethiopian"}
+>>> parse_person({"names": [{"text": "Hosna", "latin": "HOSNA"}], "birth": told}).birth.latest
+datetime.date(2007, 9, 11)
 """
 
 from __future__ import annotations
@@ -19,6 +26,7 @@ from typing import Any, Final
 
 from credential.core.birth import BirthInterval, format_birth, parse_birth
 from credential.core.names import Name, name_from_input
+from credential.core.told_birth import birth_from_told
 from issuer.errors import InputError
 from ledger.errors import CodedError
 
@@ -189,13 +197,17 @@ def _birth(value: object) -> BirthInterval | None:
     if value is None:
         return None
     fields = _object(value, "birth", _BIRTH_FIELDS)
-    for required in ("earliest", "latest"):
-        if required not in fields:
-            raise InputError(f"birth.{required}", "is required; write the whole range that is possible")
     for key, item in fields.items():
         _text(item, f"birth.{key}")
+    given = {**_BIRTH_DEFAULTS, **fields}
+    only_told = bool(given["told"]) and not {"earliest", "latest"} & set(fields)
+    for required in () if only_told else ("earliest", "latest"):
+        if required not in fields:
+            raise InputError(f"birth.{required}", "is required; write the whole range that is possible")
     try:
-        return parse_birth({**_BIRTH_DEFAULTS, **fields})
+        if only_told:
+            return birth_from_told(given["told"], given["calendar"], given["basis"])
+        return parse_birth(given)
     except CodedError as error:
         raise InputError(error.field, error.detail) from None
 

@@ -199,7 +199,7 @@ def parse_birth(value: object) -> BirthInterval:
         _parse_date(value["earliest"], "birth.earliest"),
         _parse_date(value["latest"], "birth.latest"),
         value["basis"],
-        CALENDAR_ALIASES.get(value["calendar"], value["calendar"]),
+        CALENDAR_ALIASES.get(str(value["calendar"]), str(value["calendar"])),
         value["told"],
     )
 

@@ -12,11 +12,19 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_all_start_methods, get_context
-from typing import Final
+from typing import Any, Final
 
-from ledger.audit.chunk import CHUNK_ENTRIES, ExaminedChunk, Violation, differs_at, examine, examine_chunk
+from ledger.audit.chunk import (
+    CHUNK_ENTRIES,
+    FIRST_CHUNK_ENTRIES,
+    ExaminedChunk,
+    differs_at,
+    examine,
+    examine_chunk,
+)
 from ledger.audit.report import AuditReport
 from ledger.audit.source import Source, opened_source
+from ledger.core.chain import chain_start, extend_chain
 from ledger.core.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
@@ -27,8 +35,8 @@ from ledger.core.note import TYPE_ED25519, TYPE_MLDSA44_COSIGNATURE, VerifierKey
 from ledger.core.pin import Pin
 from ledger.core.policy import parse_policy
 from ledger.core.registry import Registry
-from ledger.core.statement import Statement
-from ledger.core.tiles import TILE_WIDTH, TileNodes, TilePath, hash_tile
+from ledger.core.statement import PADDING, Statement
+from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, TileNodes, TilePath, hash_tile, split_hashes
 from ledger.errors import CodedError, ForkAlarm, LedgerError, VerificationError
 
 AHEAD_PER_JOB: Final = 3
@@ -71,8 +79,10 @@ def audit(
 
 def _chunks(source_name: str, source: Source, run: _Audit, jobs: int) -> Iterator[ExaminedChunk]:
     size = run.head.tree_size
-    ranges = [(start, min(start + CHUNK_ENTRIES, size)) for start in range(0, size, CHUNK_ENTRIES)]
-    if jobs <= 1:
+    yield examine(source, 0, min(FIRST_CHUNK_ENTRIES, size), size, run.keys)
+    starts = range(FIRST_CHUNK_ENTRIES, size, CHUNK_ENTRIES)
+    ranges = [(start, min(start + CHUNK_ENTRIES, size)) for start in starts]
+    if jobs <= 1 or not ranges:
         for start, stop in ranges:
             yield examine(source, start, stop, size, run.keys)
         return
@@ -107,13 +117,16 @@ class _Audit:
         self.registry: Registry | None = None
         self.keys: dict[tuple[str, bytes], PublicKey] = {}
         self._effects_seen = 0
-        self._next = 0
+        # Entries that are read and not yet replayed; the first of them has the index `_from`.
+        self._from = 0
         self._items: list[Item] = []
         self._leaves: list[bytes] = []
-        self._stored_chain: list[bytes] = []
-        self._chain_head = b""
+        self._stored_chain = b""
+        self._verified: set[bytes] = set()
+        self._next = 0
+        self._chain_head = chain_start(pin.origin)
         self._tiles = Frontier()
-        self._nodes: list[list[bytes]] = [[]]
+        self._nodes: list[bytes] = []
         self._rest = b""
         self._counts: Counter[str] = Counter()
         self._epochs = 0
@@ -133,49 +146,105 @@ class _Audit:
 
     def take(self, chunk: ExaminedChunk) -> None:
         """Replay the epochs that a chunk completes; compare tiles and chain."""
-        for at, item in enumerate(chunk.items):
-            if isinstance(item, Violation):
-                raise ForkAlarm(item.detail, code=item.code, field=item.rule, index=item.at)
-            self._items.append(item)
-            self._leaves.append(chunk.leaves[at * HASH_SIZE : (at + 1) * HASH_SIZE])
-            if chunk.chain:
-                self._stored_chain.append(chunk.chain[at * HASH_SIZE : (at + 1) * HASH_SIZE])
-            if isinstance(item, Statement) and item.kind == "seal":
-                self._replay()
-            elif len(self._items) > MAX_EPOCH_ENTRIES:
-                raise ForkAlarm("an epoch without a seal", code="bad_epoch", index=self._next)
-        if chunk.bad_tile is not None:
-            raise ForkAlarm(
-                "a stored tile is not what the entries hash to", code="bad_tile", index=chunk.bad_tile
-            )
-        self._take_tiles(chunk)
+        if chunk.start != self._from + len(self._leaves):
+            raise self._missing()
+        try:
+            self._replay_epochs(chunk)
+            self._check_rest(chunk)
+        except ForkAlarm as alarm:
+            raise self._first_alarm(alarm, chunk) from alarm
+        self._counts.update(chunk.counts)
+        self._tiles.extend(chunk.tile_hashes)
+        self._nodes += chunk.tile_hashes
+        self._rest = chunk.leaves[len(chunk.tile_hashes) * TILE_SIZE_BYTES :]
+        self._forget_replayed()
 
-    def _replay(self) -> None:
-        items, leaves, stored = self._items, self._leaves, self._stored_chain
+    def _replay_epochs(self, chunk: ExaminedChunk) -> None:
+        before = len(self._items)
+        facts = CredentialFacts._make
+        items: list[Any] = [facts(item) if type(item) is tuple else item for item in chunk.items]
+        self._items += items
+        self._leaves += split_hashes(chunk.leaves)
+        self._stored_chain += chunk.chain
+        self._verified |= chunk.verified
+        start = 0
+        for place in chunk.seals:
+            stop = before + place + 1
+            self._replay(self._items[start:stop], self._leaves[start:stop])
+            start = stop
+
+    def _replay(self, items: list[Item], leaves: list[bytes]) -> None:
         if self.registry is None:
             chain = self._replay_genesis(items)
         else:
-            chain = replay_items(self.registry, self._chain_head, self._next, items, leaves)
-        bad = differs_at(b"".join(chain), b"".join(stored)) if stored else None
-        if bad is not None:
-            raise ForkAlarm("a stored chain value is wrong", code="bad_chain", index=self._next + bad)
-        self._counts.update(_kind(item) for item in items)
+            chain = replay_items(self.registry, self._chain_head, self._next, items, leaves, self._verify)
+        start = (self._next - self._from) * HASH_SIZE
+        stored = self._stored_chain[start : start + len(chain) * HASH_SIZE]
+        if stored and stored != b"".join(chain):
+            raise ForkAlarm("a stored chain value is wrong", code="bad_chain", index=self._next)
         self._epochs += 1
         self._next += len(items)
         self._chain_head = chain[-1]
-        self._items, self._leaves, self._stored_chain = [], [], []
         self._learn_keys()
         if self.progress is not None:
             self.progress(self._next, self.head.tree_size)
 
+    def _verify(self, statement: Statement, key: PublicKey) -> None:
+        """Verify what no worker has; a registry never holds two keys for one (iss, kid)."""
+        if statement.entry not in self._verified:
+            statement.check_signature(key)
+
+    def _check_rest(self, chunk: ExaminedChunk) -> None:
+        if chunk.violation is not None:
+            at, rule, detail = chunk.violation
+            raise ForkAlarm(detail, code="bad_entry", field=rule, index=at)
+        if chunk.bad_tile is not None:
+            detail = "a stored tile is not what the entries hash to"
+            raise ForkAlarm(detail, code="bad_tile", field="tile/0", index=chunk.bad_tile)
+        if len(self._leaves) - (self._next - self._from) > MAX_EPOCH_ENTRIES:
+            raise ForkAlarm("an epoch without a seal", code="bad_epoch", index=self._next)
+
+    def _first_alarm(self, alarm: ForkAlarm, chunk: ExaminedChunk) -> ForkAlarm:
+        """Return the alarm of the lowest index: what follows from a changed byte is not reported for it."""
+        start = self._next - self._from
+        chain = b"".join(extend_chain(self._chain_head, self._leaves[start:]))
+        stored = self._stored_chain[start * HASH_SIZE :]
+        bad_link = differs_at(chain, stored) if stored else None
+        bad_chain = None if bad_link is None else self._next + bad_link
+        places = [place for place in (chunk.bad_tile, bad_chain) if place is not None]
+        if not places or (alarm.index is not None and alarm.index < min(places)):
+            return alarm
+        first = min(places)
+        both = chunk.bad_tile == bad_chain if stored else alarm.code != "bad_tile" and alarm.index == first
+        if both:
+            detail = "a stored entry is not what the tree commits to"
+            return ForkAlarm(detail, code="bad_entry", field=alarm.field, index=first)
+        if first == chunk.bad_tile:
+            detail = "a stored tile is not what the entries hash to"
+            return ForkAlarm(detail, code="bad_tile", field="tile/0", index=first)
+        detail = "a stored chain value is not what the entries hash to"
+        return ForkAlarm(detail, code="bad_chain", field="chain", index=first)
+
+    def _missing(self) -> ForkAlarm:
+        index = self._from + len(self._leaves)
+        return ForkAlarm("entries are missing", code="bad_checkpoint", field="tree_size", index=index)
+
+    def _forget_replayed(self) -> None:
+        done = self._next - self._from
+        del self._items[:done], self._leaves[:done]
+        self._stored_chain = self._stored_chain[done * HASH_SIZE :]
+        self._from = self._next
+        self._verified &= {item.entry for item in self._items if isinstance(item, Statement)}
+
     def _replay_genesis(self, items: list[Item]) -> list[bytes]:
-        entries = [item.entry if isinstance(item, Statement) else b"\xf6" for item in items]
-        self.registry, leaves, chain = replay_genesis(entries)
-        governance = self.registry.governance
+        entries = [item.entry if isinstance(item, Statement) else PADDING for item in items]
+        registry, _, chain = replay_genesis(entries)
+        governance = registry.governance
         if governance.origin != self.pin.origin or governance.charter_hash != self.pin.charter_hash:
             raise ForkAlarm("entry 0 is not the pinned charter", code="bad_rule", field="charter", index=0)
-        if leaves != self._leaves:
-            raise ForkAlarm("the genesis epoch cannot be read twice alike", code="bad_entry", index=0)
+        self.registry = registry
+        service = governance.service_key
+        self.keys = {(governance.origin, service.kid): service}
         return chain
 
     def _learn_keys(self) -> None:
@@ -189,17 +258,12 @@ class _Audit:
             }
         self._effects_seen = len(effects)
 
-    def _take_tiles(self, chunk: ExaminedChunk) -> None:
-        self._tiles.extend(chunk.tile_hashes)
-        self._nodes[0].extend(chunk.tile_hashes)
-        self._rest = chunk.leaves[len(chunk.tile_hashes) * TILE_WIDTH * HASH_SIZE :]
-
     def finish(self, source: Source) -> None:
         """Compare the end of the replay with the head, and the head with keys, witnesses and the one before."""
-        if self._items or self.registry is None:
-            raise ForkAlarm("the last epoch has no seal", code="bad_epoch", index=self._next)
-        if self._next != self.head.tree_size:
-            raise ForkAlarm("entries are missing", code="bad_checkpoint", field="tree_size", index=self._next)
+        if self._from + len(self._leaves) != self.head.tree_size:
+            raise self._missing()
+        if self._leaves or self.registry is None:
+            raise ForkAlarm("the last epoch has no seal", code="bad_epoch", field="seal", index=self._next)
         self._check_upper_tiles(source)
         if self._root() != self.head.root_hash:
             raise ForkAlarm(
@@ -212,7 +276,7 @@ class _Audit:
 
     def _root(self) -> bytes:
         rest = Frontier()
-        rest.extend([self._rest[at : at + HASH_SIZE] for at in range(0, len(self._rest), HASH_SIZE)])
+        rest.extend(split_hashes(self._rest))
         peaks = [*self._tiles.peaks(), *rest.peaks()]
         root = peaks[-1]
         for peak in reversed(peaks[:-1]):
@@ -220,7 +284,7 @@ class _Audit:
         return root
 
     def _check_upper_tiles(self, source: Source) -> None:
-        hashes, level, span = self._nodes[0], 1, TILE_WIDTH
+        hashes, level, span = self._nodes, 1, TILE_WIDTH
         while hashes:
             full = []
             for n in range(-(-len(hashes) // TILE_WIDTH)):
@@ -290,9 +354,3 @@ class _Audit:
             quorum=self._quorum,
             against_size=self._against_size,
         )
-
-
-def _kind(item: Item) -> str:
-    if item is None:
-        return "padding"
-    return "credential" if isinstance(item, CredentialFacts) else item.kind

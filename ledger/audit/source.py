@@ -21,7 +21,7 @@ from ledger.core.tiles import (
     parse_entry_bundle,
     tile_width,
 )
-from ledger.errors import ForkAlarm, StorageError
+from ledger.errors import ForkAlarm, MalformedError, StorageError
 from ledger.store.engine import DATABASE_NAME, open_engine
 from ledger.store.entries import LedgerReader
 
@@ -35,8 +35,11 @@ class Source(Protocol):
     def checkpoint(self) -> str:
         """Return the newest checkpoint note, cosignatures included."""
 
-    def rows(self, start: int, stop: int, tree_size: int) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield (entry, stored chain value or None) of [start, stop); start is a multiple of 256."""
+    def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
+        """Return the entries [start, stop) and their stored chain values joined, empty where there are none.
+
+        `start` is a multiple of 256; there are fewer entries where some are missing.
+        """
 
     def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
         """Return the first `width` hashes of a tile."""
@@ -59,9 +62,10 @@ class DirectorySource:
             raise StorageError("the ledger has not begun", field="source", code="not_found")
         return head.text
 
-    def rows(self, start: int, stop: int, tree_size: int) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield entries with their stored chain values."""
-        yield from self._reader.rows(start, min(stop, tree_size))
+    def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
+        """Return entries with their stored chain values."""
+        rows = list(self._reader.rows(start, min(stop, tree_size)))
+        return [entry for entry, _ in rows], b"".join([chain for _, chain in rows])
 
     def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
         """Return a stored tile; a short one is answered as it is."""
@@ -90,13 +94,19 @@ class HttpSource:
                 "the checkpoint is not text", code="bad_checkpoint", field="checkpoint"
             ) from error
 
-    def rows(self, start: int, stop: int, tree_size: int) -> Iterator[tuple[bytes, bytes | None]]:
-        """Fetch entry bundles."""
+    def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
+        """Fetch entry bundles; chain values are not published."""
+        entries: list[bytes] = []
         for n in range(start // TILE_WIDTH, -(-min(stop, tree_size) // TILE_WIDTH)):
             width = tile_width(0, n, tree_size)
             data = self._get(format_tile_path(TilePath(ENTRIES, n, width)), MAX_BUNDLE_SIZE)
-            for entry in parse_entry_bundle(data, width):
-                yield entry, None
+            try:
+                entries += parse_entry_bundle(data, width)
+            except MalformedError as error:
+                raise ForkAlarm(
+                    error.detail, field=error.field, code="bad_entry", index=n * TILE_WIDTH
+                ) from error
+        return entries, b""
 
     def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
         """Fetch a tile."""

@@ -243,21 +243,22 @@ def replay_items(
     Returns:
         Chain values, one per entry.
     """
-    count = sum(item is not None for item in items) - 1
+    count = len(items) - items.count(None) - 1
     seal = _find_seal(items, first_index, count)
     _open_epoch(registry, seal, first_index)
     _check_order(items[:count], first_index)
-    for at, item in enumerate(items[:count]):
-        try:
-            if isinstance(item, CredentialFacts):
+    index = first_index
+    try:
+        for index, item in enumerate(items[:count], first_index):
+            if type(item) is CredentialFacts:
                 registry.issuer_key(item.iss, item.kid)
                 registry.apply_credential(item)
-            elif item is not None:
+            elif type(item) is Statement:
                 verify(item, registry.key_for(item))
-                registry.apply(first_index + at, item)
-        except CodedError as error:
-            code = "bad_entry" if error.code in _OF_BYTES else "bad_rule"
-            raise _alarm(code, error, first_index + at) from error
+                registry.apply(index, item)
+    except CodedError as error:
+        code = "bad_entry" if error.code in _OF_BYTES else "bad_rule"
+        raise _alarm(code, error, index) from error
     return _check_seal(registry, chain_head, first_index, items, leaves, verify)
 
 
@@ -311,10 +312,7 @@ def _find_seal(statements: Sequence[Item], first_index: int, count: int) -> Seal
     well_formed = (
         count >= 1
         and len(statements) <= MAX_EPOCH_ENTRIES
-        and all(
-            isinstance(s, CredentialFacts) or (s is not None and s.kind != "seal") for s in statements[:count]
-        )
-        and all(s is None for s in statements[count:-1])
+        and None not in statements[:count]
         and len(statements) - count - 1 == -(count + 1) % CELL_SIZE
         and first_index % CELL_SIZE == 0
     )
@@ -326,19 +324,15 @@ def _find_seal(statements: Sequence[Item], first_index: int, count: int) -> Seal
 
 def _check_order(items: Sequence[Item], first_index: int) -> None:
     previous = b""
-    for at, item in enumerate(items):
-        if item is None:
-            continue
-        if isinstance(item, CredentialFacts) or item.kind == "credential":
+    for index, item in enumerate(items, first_index):
+        if type(item) is CredentialFacts or (type(item) is Statement and item.kind == "credential"):
             if item.statement_id <= previous:
-                raise ForkAlarm(
-                    "credentials are not by rising identity", code="bad_epoch", index=first_index + at
-                )
+                raise ForkAlarm("credentials are not by rising identity", code="bad_epoch", index=index)
             previous = item.statement_id
         elif previous:
-            raise ForkAlarm(
-                "a statement stands behind the credentials", code="bad_epoch", index=first_index + at
-            )
+            raise ForkAlarm("a statement stands behind the credentials", code="bad_epoch", index=index)
+        elif type(item) is Statement and item.kind == "seal":
+            raise ForkAlarm("a seal within an epoch", code="bad_epoch", index=index)
 
 
 def _check_seal(

@@ -96,7 +96,7 @@ def plan_epoch(
     checkpoint = Checkpoint(origin, frontier.size, frontier.root())
     note = sign_checkpoint(checkpoint, signers, time_ms // 1000)
     staged = format_staged(StagedEpoch(before.size, time_ms, note, tuple(entries)))
-    _check_staged(staged, leaves)
+    _check_staged(staged, leaves, note)
     rows = EpochRows(
         before.size,
         entries,
@@ -158,10 +158,10 @@ def _unpack(packed: bytes) -> list[bytes]:
     return entries
 
 
-def _check_staged(staged: bytes, leaves: Sequence[bytes]) -> None:
-    """Hash the very bytes that will be stored once more: a bit that flipped since must not be signed."""
-    entries = parse_staged(staged).entries
-    if [leaf_hash(entry) for entry in entries] != list(leaves):
+def _check_staged(staged: bytes, leaves: Sequence[bytes], note: str) -> None:
+    """Hash the very bytes that will be stored once more: a bit that flipped since must not reach the lock."""
+    epoch = parse_staged(staged)
+    if epoch.note != note or [leaf_hash(entry) for entry in epoch.entries] != list(leaves):
         raise StorageError("an entry changed in memory between hashing and staging", field="staged")
 
 

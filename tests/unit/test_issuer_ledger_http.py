@@ -111,6 +111,7 @@ def test_all_are_posted_before_the_first_is_waited_for(world: DeskWorld) -> None
     def handler(request: httpx.Request) -> httpx.Response:
         methods.append(request.method)
         if request.method == "POST":
+            assert request.headers["Prefer"] == "respond-async"
             place = parse_statement(request.content).statement_id.hex()
             return httpx.Response(303, headers={"Location": f"/entries/{place}"})
         [answer] = world.ledger.answer([ids[request.url.path.rpartition("/")[2]]])

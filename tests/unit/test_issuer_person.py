@@ -68,6 +68,31 @@ def test_undetermined_nationality_is_not_the_same_as_none_asked() -> None:
 BIRTH = {"earliest": "2008-01-01", "latest": "2008-12-31"}
 
 
+TOLD = {"told": "1999", "calendar": "ethiopian"}
+
+
+def test_a_birth_may_be_given_as_it_was_told_and_is_kept_so() -> None:
+    person = parse_person(with_fields(birth={**TOLD, "basis": "document"}))
+    assert person.birth is not None
+    assert (person.birth.earliest, person.birth.latest) == (date(2006, 9, 11), date(2007, 9, 11))
+    assert (person.birth.told, person.birth.calendar, person.birth.basis) == ("1999", "ethiopian", "document")
+    assert parse_person(format_person(person)) == person
+
+
+def test_a_told_birth_is_gregorian_and_a_statement_unless_said_otherwise() -> None:
+    birth = parse_person(with_fields(birth={"told": "17 on 2026-11-01"})).birth
+    assert birth is not None
+    assert (birth.calendar, birth.basis) == ("gregorian", "statement")
+    assert birth.under(18, ON) is Answer.CANNOT_EXCLUDE
+
+
+def test_given_days_stand_and_what_was_told_is_not_worked_out_again() -> None:
+    birth = parse_person(with_fields(birth={**BIRTH, "told": "2008 or so", "calendar": "islamic"})).birth
+    assert birth is not None
+    assert (birth.earliest, birth.latest) == (date(2008, 1, 1), date(2008, 12, 31))
+    assert birth.calendar == "islamic_civil"
+
+
 @pytest.mark.parametrize(
     ("record", "field"),
     [
@@ -98,6 +123,14 @@ BIRTH = {"earliest": "2008-01-01", "latest": "2008-12-31"}
         (with_fields(birth={**BIRTH, "calendar": "Secretname"}), "birth.calendar"),
         (with_fields(birth={**BIRTH, "told": 1990}), "birth.told"),
         (with_fields(birth={**BIRTH, "year": "2008"}), "birth"),
+        (with_fields(birth={"told": "Secretname"}), "birth.told"),
+        (with_fields(birth={"told": ""}), "birth.earliest"),
+        (with_fields(birth={"told": 1990}), "birth.told"),
+        (with_fields(birth={**TOLD, "told": "1999-14"}), "birth.told"),
+        (with_fields(birth={**TOLD, "earliest": "2006-09-11"}), "birth.latest"),
+        (with_fields(birth={**TOLD, "calendar": "Secretname"}), "birth.calendar"),
+        (with_fields(birth={**TOLD, "basis": "Secretname"}), "birth.basis"),
+        (with_fields(birth={"told": "1990", "calendar": "solar_hijri"}), "birth.told"),
         (with_fields(sex="Secretname"), "sex"),
         (with_fields(nationalities="SYR"), "nationalities"),
         (with_fields(nationalities=["SYR", "SYR"]), "nationalities"),
@@ -141,7 +174,9 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["names", "text", "latin", "birth", "earliest", "sex", "x"]), inner, max_size=4
+            st.sampled_from(["names", "text", "latin", "birth", "earliest", "told", "sex", "x"]),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=12,

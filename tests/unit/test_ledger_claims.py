@@ -186,7 +186,7 @@ def test_another_encoding_of_the_same_value_is_refused_by_both(old: str, new: st
     assert old in entry
     at = entry.rindex(old) if old == "5840" else entry.index(old)
     changed = bytes.fromhex(entry[:at] + new + entry[at + len(old) :])
-    if old.startswith("19") or old.startswith("06"):
+    if old.startswith(("19", "06")):
         # The payload's own head has to fit, or that alone would be refused.
         message = cbor.decode(bytes.fromhex(entry), max_size=9999).value
         payload = bytes.fromhex(message[2].hex().replace(old, new))

@@ -223,7 +223,7 @@ def test_codes_that_name_different_places_stay_apart() -> None:
     one = read_card(front())
     assert one.header.position is not None
     moved = replace(one.header.position, index=one.header.position.index + 1)
-    other = replace(one, header=one.header._replace(position=moved))
+    other = one._replace(header=one.header._replace(position=moved))
     assert merge_cards([one, other]) == [one, other]
 
 

@@ -127,7 +127,7 @@ def test_a_changed_sealed_part_does_not_open() -> None:
             replace(part, tag=bytes(16)),
         ):
             sealed = (*back.header.sealed[:place], changed, *back.header.sealed[place + 1 :])
-            spoiled = replace(back, header=back.header._replace(sealed=sealed))
+            spoiled = back._replace(header=back.header._replace(sealed=sealed))
             with pytest.raises(SecretError) as caught:
                 unseal(spoiled, card.slip())
             assert caught.value.code == "wrong_secret"
@@ -137,7 +137,7 @@ def test_what_opens_but_is_of_another_card_is_bad() -> None:
     """Somebody with both slips puts the sealed parts of one card on another."""
     _, card, other = a_ledger()
     back, foreign = (read_card(parse_qr_text(one.back())) for one in (card, other))
-    mixed = replace(back, header=back.header._replace(sealed=foreign.header.sealed))
+    mixed = back._replace(header=back.header._replace(sealed=foreign.header.sealed))
     opened = unseal(mixed, SealKeys(card.sub, other.slip().keys))
     with pytest.raises(CodedError) as caught:
         verify_card(opened, trusted(), now())
