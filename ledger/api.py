@@ -29,7 +29,7 @@ from ledger.core.cose_key import format_cose_key
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, MalformedError, StorageError, VerificationError
 from ledger.problems import answer_of
-from ledger.service.sequencer import Placed
+from ledger.service.intake import Placed
 from ledger.service.service import LedgerService
 
 RECEIPT_TYPE: Final = "application/scitt-receipt+cose"
@@ -92,6 +92,7 @@ def _add_registration(app: FastAPI, service: LedgerService) -> None:
         return await _answer(request, service, placed, 201)
 
     app.add_route("/entries", post_entry, methods=["POST"])
+    _describe_registration(app)
 
     @app.get("/entries/{statement_id}", tags=["registration"])
     async def get_entry(statement_id: str, request: Request) -> Response:
@@ -105,6 +106,28 @@ def _add_registration(app: FastAPI, service: LedgerService) -> None:
         if placed is None:
             raise VerificationError("not_found", "no such statement is on the ledger", field="id")
         return await _answer(request, service, placed, 200)
+
+
+def _describe_registration(app: FastAPI) -> None:
+    """Put the bare route into the service's description of itself."""
+    generate = app.openapi
+    answers = {
+        "201": "on the ledger; the receipt, or the Transparent Statement",
+        "303": "its epoch is open; ask again at Location",
+        "4XX": "refused; problem details with a stable code",
+    }
+
+    def openapi() -> dict[str, Any]:
+        described = generate()
+        described["paths"].setdefault("/entries", {})["post"] = {
+            "tags": ["registration"],
+            "summary": "Register a statement with an empty unprotected header.",
+            "requestBody": {"required": True, "content": {"application/cose": {}}},
+            "responses": {status: {"description": text} for status, text in answers.items()},
+        }
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _add_log_routes(app: FastAPI, service: LedgerService) -> None:

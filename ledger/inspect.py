@@ -138,7 +138,7 @@ def describe_key(key: PublicKey) -> str:
 
 def describe_admission(admission: Admission) -> list[str]:
     """Return what an issuer asks for, or was given."""
-    keys = [f"key: {describe_key(key)}" for key in admission.keys]
+    keys = [f"key: {describe_key(key)}, thumbprint {key.thumbprint().hex()}" for key in admission.keys]
     return [
         f"title: {admission.title}",
         f"answers for it: {admission.authority}",

@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.vector_cases import Case, card_cases, code_cases, ledger_cases, verdict_cases
 from scripts.vector_cases.kept_signatures import KeptSignatures
@@ -33,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would differ")
     options = parser.parse_args(arguments)
     made = make_files(VECTORS)
-    there = {str(path.relative_to(VECTORS)): path.read_text(encoding="utf-8") for path in VECTORS.rglob("*.json")}
+    there = {
+        str(path.relative_to(VECTORS)): path.read_text(encoding="utf-8") for path in VECTORS.rglob("*.json")
+    }
     differing = sorted(name for name in made.keys() | there.keys() if made.get(name) != there.get(name))
     if options.check:
         print("".join(f"differs: {name}\n" for name in differing), end="")

@@ -50,15 +50,16 @@ def create_app(
     station: Station,
     *,
     policy: StationPolicy = DEFAULT_POLICY,
-    now_s: Callable[[], int] = lambda: int(time.time()),
+    now_s: Callable[[], int] | None = None,
 ) -> FastAPI:
     """Return the service of one station.
 
     Args:
         station: its folder; a list that is imported while the service runs is used from the next scan on.
         policy: from when on the list counts as stale.
-        now_s: the device's clock, seconds since 1970.
+        now_s: the device's clock, seconds since 1970; for tests.
     """
+    clock_s = now_s or _clock_s
     app = FastAPI(title="Safeconduct station", version="1")
 
     @app.middleware("http")
@@ -89,7 +90,7 @@ def create_app(
             parts = [(content_type, body)]
 
         def judge() -> dict[str, Any]:
-            return _judge_parts(parts, station, now_s(), policy).to_json(load_wording())
+            return _judge_parts(parts, station, clock_s(), policy).to_json(load_wording())
 
         return await run_in_threadpool(judge)
 
@@ -99,7 +100,7 @@ def create_app(
         trusted = station.trusted()
         if trusted is None:
             raise CodedError("no_bundle", "no list is loaded", field="bundle")
-        age_s = now_s() - trusted.now_min_s
+        age_s = clock_s() - trusted.now_min_s
         clock_wrong = not 0 <= age_s <= CLOCK_AHEAD_S
         return {
             "origin": trusted.origin,
@@ -153,6 +154,10 @@ _VERIFY_BODY: Final[dict[str, Any]] = {
 }
 
 
+def _clock_s() -> int:
+    return int(time.time())
+
+
 async def _read_body(request: Request) -> bytes:
     body = bytearray()
     async for part in request.stream():
@@ -175,11 +180,14 @@ async def _read_form(headers: Headers, body: bytes) -> list[tuple[str, bytes]]:
     except (MultiPartException, KeyError, ValueError) as error:
         raise MalformedError("the form does not parse", field="body") from error
     parts = []
-    for name, item in form.multi_items():
-        if isinstance(item, UploadFile):
-            parts.append(("image/upload", await item.read()))
-        else:
-            parts.append(("slip" if name == "slip" else "text/plain", item.encode()))
+    try:
+        for name, item in form.multi_items():
+            if isinstance(item, UploadFile):
+                parts.append(("image/upload", await item.read()))
+            else:
+                parts.append(("slip" if name == "slip" else "text/plain", item.encode()))
+    finally:
+        await form.close()
     return parts
 
 

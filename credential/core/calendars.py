@@ -86,9 +86,10 @@ def span(calendar: str, year: int, month: int | None = None, day: int | None = N
         InputError: as for `to_day`, for the first or the last day of the span.
     """
     if month is None:
-        first_month = _first_month(calendar, year)
-        last = to_day(calendar, year + 1, _first_month(calendar, year + 1), 1) - 1
-        return to_day(calendar, year, first_month, 1), last
+        first = to_day(calendar, year, _first_month(calendar, year), 1)
+        last = _rules(calendar)[0](year + 1, _first_month(calendar, year + 1), 1) - 1
+        from_day(calendar, last)  # refuses a year that goes on after 2100
+        return first, last
     first = to_day(calendar, year, month, day or 1)
     last = first
     if day is None:

@@ -5,7 +5,7 @@ person comes first. Arabic script is written without its short vowels, so those 
 to be filled in; Ethiopic, Devanagari, Myanmar and all other scripts have no table and give None.
 
 >>> suggest_latin("Müller"), suggest_latin("Ольга Гриценко", "uk")
-(('MUELLER', 'MUXXLLER', 'MULLER'), ('OLHA HRYTSENKO',))
+(('MUELLER', 'MULLER', 'MUXXLLER'), ('OLHA HRYTSENKO',))
 >>> suggest_latin("فاطمة"), suggest_latin("ሰላም")
 (('FAXTTMXAH', 'FATTMAH'), None)
 """
@@ -78,24 +78,27 @@ def suggest_latin(text: str, language: str = "") -> tuple[str, ...] | None:
 def _spell_latin(text: str) -> _Spelled | None:
     spelled: list[tuple[str, ...]] = []
     for character in unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).upper()):
-        spellings = icao9303.LATIN.get(character) or _plain(character, keep_apostrophes=True)
+        spellings = icao9303.LATIN.get(character) or _plain(character, is_latin=True)
         if spellings is None:
             return None
         spelled.append(spellings)
     return spelled
 
 
-def _plain(character: str, *, keep_apostrophes: bool) -> tuple[str, ...] | None:
-    """Spelling of what no table lists: a separator, a sign to omit, or a Latin letter with other marks."""
+def _plain(character: str, *, is_latin: bool) -> tuple[str, ...] | None:
+    """Spelling of what no table lists: a separator, a sign to omit, or a Latin letter with other marks.
+
+    Section 4.6 omits apostrophes; here they stay between Latin letters, where `Name` has room for them.
+    """
     if character in _APOSTROPHES:
-        return ("'" if keep_apostrophes else "",)
+        return ("'" if is_latin else "",)
     if character in _HYPHENS:
         return ("-",)
     if character.isspace():
         return (" ",)
     if unicodedata.category(character)[0] in "PMS" or character in "\u200c\u200d":
-        return ("",)  # section 4.6 omits other punctuation
-    if not keep_apostrophes:
+        return ("",)
+    if not is_latin:
         return None
     letters = [part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part)]
     if letters and all("A" <= part <= "Z" for part in letters):
@@ -136,7 +139,7 @@ def _spell_cyrillic(capitals: str, language: str) -> _Spelled | None:
         elif character in table:
             spellings = (table[character],)
         else:
-            spellings = _plain(character, keep_apostrophes=False)
+            spellings = _plain(character, is_latin=False)
         if spellings is None:
             return None
         spelled.append(spellings)
@@ -157,7 +160,7 @@ def _spell_arabic(text: str) -> _Spelled | None:
         if character in icao9303.ARABIC_LAST and following not in icao9303.ARABIC:
             spelled.append((icao9303.ARABIC_LAST[character],))
             continue
-        spellings = icao9303.ARABIC.get(character) or _plain(character, keep_apostrophes=False)
+        spellings = icao9303.ARABIC.get(character) or _plain(character, is_latin=False)
         if spellings is None:
             return None
         spelled.append(spellings)
@@ -171,11 +174,17 @@ def _with_and_without_x(spelled: _Spelled) -> Iterator[str]:
 
 
 def _readings(spelled: _Spelled) -> Iterator[str]:
-    """Every combination, a letter being spelled in one way throughout a name."""
+    """Every combination, a letter being spelled in one way throughout: the recommended one, then by length.
+
+    At most 48 combinations: four letters of the Latin table have two spellings and one has three.
+    """
     choices = list(dict.fromkeys(spellings for spellings in spelled if len(spellings) > 1))
+    readings = []
     for chosen in itertools.product(*choices):
         spelling_of = dict(zip(choices, chosen, strict=True))
-        yield "".join(spelling_of.get(spellings, spellings[0]) for spellings in spelled)
+        readings.append("".join(spelling_of.get(spellings, spellings[0]) for spellings in spelled))
+    yield readings[0]
+    yield from sorted(readings[1:], key=len)
 
 
 def _tidy(reading: str) -> str:
@@ -184,7 +193,6 @@ def _tidy(reading: str) -> str:
 
 
 def _separator(run: re.Match[str]) -> str:
-    kinds = set(run[0])
-    if "-" in kinds:
-        return "-"
-    return run[0] if run[0] in ("' ", " '") else " " if " " in kinds else "'"
+    if run[0] in ("' ", " '", "-'", "'-"):
+        return run[0]
+    return next(kind for kind in "- '" if kind in run[0])

@@ -138,7 +138,7 @@ def _age_span(calendar: str, age: int, to: int | None, on: str, about: bool) -> 
     youngest, oldest = age, age if to is None else to
     if to is None:
         margin = max(ABOUT_YEARS, age // 10) if about else 0
-        youngest, oldest = max(0, age - 1 - margin), min(YEARS_MAX, age + margin)
+        youngest, oldest = max(0, age - 1 - margin), max(age, min(YEARS_MAX, age + margin))
     if calendar == "islamic_civil":
         youngest = youngest * 354 // 365
     try:

@@ -123,7 +123,7 @@ class _Audit:
         self._leaves: list[bytes] = []
         self._stored_chain = b""
         self._verified: set[bytes] = set()
-        self._next = 0
+        self._next = self._last = 0
         self._chain_head = chain_start(pin.origin)
         self._tiles = Frontier()
         self._nodes: list[bytes] = []
@@ -170,6 +170,7 @@ class _Audit:
         start = 0
         for place in chunk.seals:
             stop = before + place + 1
+            self._last = self._from + stop - 1
             self._replay(self._items[start:stop], self._leaves[start:stop])
             start = stop
 
@@ -181,7 +182,7 @@ class _Audit:
         start = (self._next - self._from) * HASH_SIZE
         stored = self._stored_chain[start : start + len(chain) * HASH_SIZE]
         if stored and stored != b"".join(chain):
-            raise ForkAlarm("a stored chain value is wrong", code="bad_chain", index=self._next)
+            raise ForkAlarm("a stored chain value is wrong", code="bad_chain", field="chain")
         self._epochs += 1
         self._next += len(items)
         self._chain_head = chain[-1]
@@ -205,14 +206,17 @@ class _Audit:
             raise ForkAlarm("an epoch without a seal", code="bad_epoch", index=self._next)
 
     def _first_alarm(self, alarm: ForkAlarm, chunk: ExaminedChunk) -> ForkAlarm:
-        """Return the alarm of the lowest index: what follows from a changed byte is not reported for it."""
+        """Return the alarm of the lowest index: a changed byte is named, and not what follows from it."""
         start = self._next - self._from
         chain = b"".join(extend_chain(self._chain_head, self._leaves[start:]))
         stored = self._stored_chain[start * HASH_SIZE :]
         bad_link = differs_at(chain, stored) if stored else None
         bad_chain = None if bad_link is None else self._next + bad_link
         places = [place for place in (chunk.bad_tile, bad_chain) if place is not None]
-        if not places or (alarm.index is not None and alarm.index < min(places)):
+        # The code of a rule names its entry; the others speak of the epoch up to its seal.
+        exact = alarm.code in ("bad_rule", "bad_entry")
+        until = alarm.index if exact else max(self._last, alarm.index or 0)
+        if not places or (until is not None and until < min(places)):
             return alarm
         first = min(places)
         both = chunk.bad_tile == bad_chain if stored else alarm.code != "bad_tile" and alarm.index == first

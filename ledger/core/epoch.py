@@ -122,7 +122,9 @@ def genesis_epoch(
     registry.open_epoch(time_ms, 0)
     accepts = {statement.iss: statement for statement in map(parse_statement, accept_entries)}
     ordered = [accepts[name] for name, _ in charter.body.governors if name in accepts]
-    _check_accepts(registry, ordered, check_signature)
+    _check_accepts(registry, ordered)
+    for accept in ordered:
+        accept.check_signature(registry.key_for(accept))
     if len(accept_entries) != len(ordered):
         raise VerificationError("out_of_scope", "not one accept of each governor", field="accept")
     built = _seal(
@@ -181,12 +183,16 @@ def replay_genesis(
     statements = [_parse(entry, index) for index, entry in enumerate(entries)]
     if not entries:
         raise ForkAlarm("a ledger begins with a charter", code="bad_epoch", index=0)
+    index = 0
     try:
         _, registry = _open_charter(entries[0])
         accepts = [s for s in statements[1:] if s is not None and s.kind == "accept"]
-        _check_accepts(registry, accepts, verify)
+        index = 1
+        _check_accepts(registry, accepts)
+        for index, accept in enumerate(accepts, 1):
+            verify(accept, registry.key_for(accept))
     except CodedError as error:
-        raise _alarm("bad_rule", error, 0) from error
+        raise _alarm("bad_entry" if error.code in _OF_BYTES else "bad_rule", error, index) from error
     origin = registry.governance.origin
     chain_head = chain_start(origin)
     if [s.kind for s in statements[1 : 1 + len(accepts)] if s is not None] != ["accept"] * len(accepts):
@@ -282,7 +288,7 @@ def _open_charter(entry: bytes) -> tuple[Statement, Registry]:
     return statement, Registry.found(charter, leaf_hash(entry))
 
 
-def _check_accepts(registry: Registry, accepts: Sequence[Statement], verify: CheckSignature) -> None:
+def _check_accepts(registry: Registry, accepts: Sequence[Statement]) -> None:
     governance = registry.governance
     if [statement.iss for statement in accepts] != [name for name, _ in governance.governors]:
         raise VerificationError(
@@ -293,7 +299,6 @@ def _check_accepts(registry: Registry, accepts: Sequence[Statement], verify: Che
             raise VerificationError("out_of_scope", "not an accept of this ledger", field="accept")
         if statement.body.charter_hash != governance.charter_hash:
             raise VerificationError("out_of_scope", "accepts another charter", field="accept.charter")
-        verify(statement, registry.key_for(statement))
 
 
 def _open_epoch(registry: Registry, seal: Seal, first_index: int) -> None:
@@ -313,7 +318,7 @@ def _find_seal(statements: Sequence[Item], first_index: int, count: int) -> Seal
         count >= 1
         and len(statements) <= MAX_EPOCH_ENTRIES
         and None not in statements[:count]
-        and len(statements) - count - 1 == -(count + 1) % CELL_SIZE
+        and statements[count:-1].count(None) == len(statements) - count - 1 == -(count + 1) % CELL_SIZE
         and first_index % CELL_SIZE == 0
     )
     if not well_formed:

@@ -10,7 +10,7 @@ a directory that lost one of them is refused, because an empty ledger with the o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.core.chain import chain_start
@@ -20,9 +20,9 @@ from ledger.core.epoch import genesis_epoch
 from ledger.core.merkle import Frontier, leaf_hash
 from ledger.core.statement import Statement, parse_statement, sign_statement
 from ledger.errors import MalformedError, StorageError
+from ledger.service.intake import Clock
 from ledger.service.keys import LedgerKeys, Passphrase, RandomBytes, create_key_files, open_key_files
 from ledger.service.plan import TreeState, plan_epoch
-from ledger.service.sequencer import Clock
 from ledger.service.settings import LedgerSettings, load_settings, save_settings
 from ledger.store.engine import migrate, open_engine
 from ledger.store.entries import LedgerWriter, StoredCheckpoint
@@ -188,4 +188,4 @@ def finish_ledger(
             store.commit(plan.rows)
         finally:
             engine.dispose()
-    return replace(head)
+    return head

@@ -22,12 +22,13 @@ from ledger.core.policy import parse_policy
 from ledger.core.tiles import TilePath, format_entry_bundle, parse_tile_path, tile_width
 from ledger.errors import MalformedError, StorageError, VerificationError
 from ledger.service.founding import load_charter
+from ledger.service.intake import Clock, Intake, Placed, Submission, find_placed
 from ledger.service.keys import LedgerKeys, Passphrase, log_verifier_keys, open_key_files
 from ledger.service.plan import EpochPlan
 from ledger.service.publisher import Publisher, find_published
 from ledger.service.rate import RateLimit, TokenBuckets
 from ledger.service.receipts import ReceiptMaker
-from ledger.service.sequencer import Clock, Placed, Sequencer, Submission, find_placed
+from ledger.service.sequencer import Sequencer
 from ledger.service.settings import LedgerSettings, load_settings
 from ledger.service.startup import Loaded, ask_witnesses, load, recover
 from ledger.service.status_tokens import format_status_token
@@ -85,6 +86,7 @@ class LedgerService:
         self._cells = loaded.cells
         self._pool = VerifyPool(settings.verify_threads)
         self._receipts = ReceiptMaker(store, keys.receipts, self.origin)
+        self.intake = Intake(loaded.registry, store, self._pool, limit, now_ms, settings.max_pending_bytes)
         self.sequencer = Sequencer(
             loaded.registry,
             loaded.tree,
@@ -92,10 +94,8 @@ class LedgerService:
             store,
             lock,
             keys,
-            pool=self._pool,
-            limit=limit,
+            self.intake,
             now_ms=now_ms,
-            max_pending_bytes=settings.max_pending_bytes,
             on_published=self._on_published,
         )
         self.publisher = Publisher(
@@ -156,11 +156,11 @@ class LedgerService:
 
     def take(self, entry: bytes, *, tell_admitted: bool) -> Submission:
         """Register a statement; `tell_admitted` asks for a future that tells when it waits for its epoch."""
-        return self.sequencer.take(entry, tell_admitted=tell_admitted)
+        return self.intake.take(entry, tell_admitted=tell_admitted)
 
     def is_pending(self, statement_id: bytes) -> bool:
         """Whether the statement waits for its epoch."""
-        return self.sequencer.is_pending(statement_id)
+        return self.intake.is_pending(statement_id)
 
     async def find(self, statement_id: bytes) -> Placed | None:
         """Return where a statement is logged, None if it is not."""
@@ -253,7 +253,7 @@ class LedgerService:
             time_ms=head.time_ms,
             published_size=0 if published is None else published.size,
             witnesses=self.publisher.cosigned_by(),
-            pending=self.sequencer.pending_count,
+            pending=self.intake.pending_count,
             read_only=fatal is not None,
             reason="" if fatal is None else fatal.code,
         )

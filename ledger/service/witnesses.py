@@ -23,7 +23,7 @@ from ledger.core.checkpoint import Checkpoint, open_checkpoint
 from ledger.core.cosignature import CosignerKey, cosign
 from ledger.core.merkle import EMPTY_ROOT, check_consistency
 from ledger.core.note import NoteSigner, VerifierKey, format_signature_line
-from ledger.errors import CodedError, LedgerError, StorageError, VerificationError
+from ledger.errors import LedgerError, StorageError
 from ledger.service.replay import Replay
 from ledger.store.lock import sync_directory
 
@@ -203,11 +203,6 @@ def check_answered(answers: dict[str, str | None], quorum_met: bool, is_first_st
             field="witnesses",
             code="not_reachable",
         )
-
-
-def verification_error(error: CodedError) -> VerificationError:
-    """Return the error of a witness as one of verification, with its code."""
-    return VerificationError(error.code, error.detail, field=error.field)
 
 
 def _not_reachable(error: StorageError) -> StorageError:

@@ -30,7 +30,7 @@ STEPS = ("_stage", "_swap_lock", "_commit", "_publish")
 BATCH = range(10, 25)
 
 
-@pytest.fixture()
+@pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "ledger").found()
 

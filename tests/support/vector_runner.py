@@ -30,11 +30,12 @@ from ledger.core.cosignature import check_cosignatures, parse_cosigner_vkey
 from ledger.core.epoch import replay_epoch, replay_genesis
 from ledger.core.merkle import check_inclusion, leaf_hash, root_hash
 from ledger.core.note import parse_vkey
+from ledger.core.pin import Pin
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError, ForkAlarm
 from verifier.core.card import read_card
 from verifier.core.trust import open_bundle
-from verifier.core.trusted_list import Pin, TrustedList
+from verifier.core.trusted_list import TrustedList
 from verifier.core.verdict import judge
 
 VECTORS: Final = Path(__file__).resolve().parent.parent / "vectors"
@@ -119,7 +120,12 @@ def _chain(given: dict[str, Any]) -> Result:
 def _checkpoint(given: dict[str, Any]) -> Result:
     signed = open_checkpoint(given["note"], [parse_vkey(text) for text in given["log_keys"]])
     head = signed.checkpoint
-    return {"origin": head.origin, "size": head.tree_size, "root": head.root_hash.hex(), "time_s": signed.timestamp_s}
+    return {
+        "origin": head.origin,
+        "size": head.tree_size,
+        "root": head.root_hash.hex(),
+        "time_s": signed.timestamp_s,
+    }
 
 
 def _cosignature(given: dict[str, Any]) -> Result:
@@ -202,7 +208,9 @@ def _birth(given: dict[str, Any]) -> Result:
     on = date.fromisoformat(given["on"])
     answers = {str(age): age_answer(interval, age, on, given["exp_quarter"]) for age in given["ages"]}
     read = {
-        str(now_s): {age: int(read_answer(Answer(answer), until, now_s)) for age, (answer, until) in answers.items()}
+        str(now_s): {
+            age: int(read_answer(Answer(answer), until, now_s)) for age, (answer, until) in answers.items()
+        }
         for now_s in given["read_at_s"]
     }
     return {"answers": {age: [int(answer), until] for age, (answer, until) in answers.items()}, "read": read}
@@ -258,7 +266,9 @@ def _card(text: str) -> Result:
 
 
 def _bundle(given: dict[str, Any]) -> Result:
-    trusted = open_bundle(bytes.fromhex(given["bundle"]), Pin(given["origin"], bytes.fromhex(given["charter"])))
+    trusted = open_bundle(
+        bytes.fromhex(given["bundle"]), Pin(given["origin"], bytes.fromhex(given["charter"]))
+    )
     return {
         "tree_size": trusted.tree_size,
         "root": trusted.root_hash.hex(),

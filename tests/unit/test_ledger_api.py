@@ -44,7 +44,7 @@ from tests.support.log_service import World
 Body = Callable[[httpx.AsyncClient, LedgerService], Coroutine[Any, Any, None]]
 
 
-@pytest.fixture()
+@pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "ledger", threshold=2).found()
 

@@ -127,7 +127,7 @@ DISORDERS: dict[str, tuple[Callable[[Entries], Entries], str, int | None]] = {
     "seal missing": (lambda e: e[:-1], "bad_epoch", 14),
     "seal alone": (lambda e: e[-1:], "bad_epoch", 0),
     "padding and seal alone": (lambda e: [PADDING] * 15 + e[-1:], "bad_epoch", 0),
-    "seal in the middle": (lambda e: [*e[:7], e[-1], *e[8:]], "bad_epoch", 0),
+    "seal in the middle": (lambda e: [*e[:7], e[-1], *e[8:]], "bad_epoch", 7),
     "two seals": (lambda e: [*e[:-2], e[-1], e[-1]], "bad_epoch", 0),
     "padding in front": (lambda e: [PADDING, *e[:8], *e[9:]], "bad_epoch", 0),
     "padding between": (lambda e: [*e[:4], PADDING, *e[4:8], *e[9:]], "bad_epoch", 0),
@@ -145,7 +145,7 @@ DISORDERS: dict[str, tuple[Callable[[Entries], Entries], str, int | None]] = {
     "an empty entry": (lambda e: [*e[:6], b"", *e[7:]], "bad_entry", 6),
     "a credential left out": (lambda e: [*e[:7], PADDING, *e[8:]], "bad_seal", 15),
     "a status change left out": (lambda e: [*e[:2], *e[3:8], PADDING, *e[8:]], "bad_seal", 15),
-    "a signature bit": (lambda e: [*e[:6], e[6][:-1] + bytes([e[6][-1] ^ 1]), *e[7:]], "bad_rule", 6),
+    "a signature bit": (lambda e: [*e[:6], e[6][:-1] + bytes([e[6][-1] ^ 1]), *e[7:]], "bad_entry", 6),
     "the seal's signature": (lambda e: [*e[:-1], e[-1][:-1] + bytes([e[-1][-1] ^ 1])], "bad_seal", 15),
 }
 

@@ -25,7 +25,7 @@ from tests.support.log_service import DAY_S, World
 _T = TypeVar("_T")
 
 
-@pytest.fixture()
+@pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "ledger").found()
 

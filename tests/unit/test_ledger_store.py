@@ -52,7 +52,7 @@ class Growing:
         return rows
 
 
-@pytest.fixture()
+@pytest.fixture
 def growing(tmp_path: Path) -> Iterator[Growing]:
     growing = Growing(tmp_path / "ledger.db")
     yield growing

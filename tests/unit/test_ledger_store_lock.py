@@ -14,7 +14,7 @@ FIRST = LockedHead(16, b"a" * 32, "first")
 SECOND = LockedHead(32, b"b" * 32, "second")
 
 
-@pytest.fixture()
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     CheckpointLock.create(tmp_path / "lock.db", "ledger.test/one", FIRST).close()
     return tmp_path / "lock.db"

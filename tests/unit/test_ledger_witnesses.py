@@ -15,7 +15,7 @@ from ledger.core.merkle import Frontier, prove_consistency
 from ledger.core.note import parse_note, parse_signature_line
 from ledger.core.policy import parse_policy
 from ledger.errors import CodedError, ForkAlarm, StorageError, VerificationError
-from ledger.service.replay import Replay
+from ledger.service.replay import EntrySource, Replay
 from ledger.service.service import LedgerService
 from ledger.service.witnesses import LocalWitness, Witness, WitnessClient, WitnessConflictError
 from ledger.store.engine import open_engine
@@ -23,7 +23,7 @@ from ledger.store.entries import LedgerReader
 from tests.support.log_service import ORIGIN, World, policy_text
 
 
-@pytest.fixture()
+@pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "ledger", threshold=2).found()
 
@@ -54,6 +54,10 @@ class Liar(Silent):
 
     async def add_checkpoint(self, old_size: int, proof: Sequence[bytes], note: str) -> str:
         return self.line
+
+
+def source_of(entries: list[bytes]) -> EntrySource:
+    return lambda start, stop: entries[start:stop]
 
 
 def reader(world: World) -> LedgerReader:
@@ -97,7 +101,7 @@ def test_a_published_checkpoint_satisfies_the_policy_of_the_charter(world: World
 def test_a_witness_that_fails_or_lies_never_blocks_registration(world: World, tmp_path: Path) -> None:
     one, two, three = world.witnesses(tmp_path / "w")
     line = one.add_checkpoint(0, (), reader(world).head().note)  # type: ignore[union-attr]
-    clients = [LocalWitness(one), LocalWitness(two), Liar(three.key, line)]
+    clients: list[WitnessClient] = [LocalWitness(one), LocalWitness(two), Liar(three.key, line)]
     text, size = grown(world, clients, range(3))
     assert parse_checkpoint(parse_note(text).text).tree_size == size
     assert three.key.name not in {found.name for found in parse_note(text).signatures}
@@ -106,7 +110,7 @@ def test_a_witness_that_fails_or_lies_never_blocks_registration(world: World, tm
 def test_without_a_quorum_entries_are_taken_and_nothing_new_is_published(
     world: World, tmp_path: Path
 ) -> None:
-    one, two, three = world.witnesses(tmp_path / "w")
+    one, two, _ = world.witnesses(tmp_path / "w")
     before, size = grown(world, [LocalWitness(one), LocalWitness(two)], range(1))
 
     class Deaf(Silent):
@@ -258,7 +262,7 @@ def test_a_replaying_witness_refuses_an_entry_that_breaks_a_rule(
             continue
         lying = [*entries[:place], changed, *entries[place + 1 :]]
         frontier = Frontier()
-        replay = Replay(lambda start, stop, lying=lying: lying[start:stop])
+        replay = Replay(source_of(lying))
         with pytest.raises(ForkAlarm):
             replay.advance(head.size, head.root)
         assert replay.frontier.size == frontier.size == 0

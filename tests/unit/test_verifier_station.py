@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from ledger.core.pin import Pin
 from ledger.errors import CodedError, ForkAlarm, StorageError
 from tests.support.ledgers import START_S, TinyLedger
-from verifier import station as stations
 from verifier.core.verdict import judge
 from verifier.errors import BundleError
 from verifier.station import Station
@@ -138,7 +138,7 @@ def test_a_failed_write_leaves_the_old_list(
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stations.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError) as caught:
         station.import_bundle(ledger.bundle())
     assert caught.value.code == "storage_failed"

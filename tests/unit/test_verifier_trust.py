@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from credential.core.status_list import compress_list
 from ledger.core import cbor
@@ -337,3 +339,20 @@ def test_another_file_is_no_pin(data: bytes) -> None:
     with pytest.raises(CodedError) as caught:
         parse_pin(data)
     assert caught.value.code == "bad_input"
+
+
+@given(st.integers(0, 8_000), st.binary(min_size=1, max_size=12))
+def test_spliced_bundles_are_refused_with_a_code(at: int, junk: bytes) -> None:
+    data = parts_bytes()
+    changed = data[:at] + junk + data[at + len(junk) :]
+    try:
+        trusted = open_bundle(changed, a_ledger().pin)
+    except BundleError as error:
+        assert 1 <= error.step <= 7
+    else:
+        assert trusted == open_bundle(data, a_ledger().pin)
+
+
+@cache
+def parts_bytes() -> bytes:
+    return format_bundle(parts())

@@ -100,7 +100,7 @@ def test_a_genuine_card_is_confirmed() -> None:
     evidence = of(card().front())
     assert (evidence.state, evidence.codes) == ("confirmed", ())
     assert evidence.issuer.id == "civil-1"
-    assert evidence.index == card().index
+    assert evidence.ledger_index == card().index
     assert evidence.status is not None
     assert evidence.status.value == VALID
     assert evidence.list_age_days == 0
@@ -124,7 +124,7 @@ def test_every_card_of_an_epoch_is_found_in_its_cell() -> None:
 
 def test_the_back_says_no_more_than_the_front_while_it_is_sealed() -> None:
     front, back = of(card().front()), of(card().back())
-    assert back == replace(front, sealed_count=back.sealed_count)
+    assert back == front._replace(sealed_count=back.sealed_count)
     assert back.sealed_count > 0
 
 
@@ -290,7 +290,7 @@ def test_a_card_beyond_the_list_is_not_yet_listed() -> None:
 
 def test_a_recent_card_without_a_place_is_not_yet_listed() -> None:
     assert code_of(card().front(position=False)) == ("not_yet_listed", ("not_yet_listed",))
-    assert of(card().front(position=False)).index is None
+    assert of(card().front(position=False)).ledger_index is None
 
 
 @pytest.mark.parametrize(("days", "state"), [(35, "not_yet_listed"), (36, "incomplete")])

@@ -37,6 +37,7 @@ _OPEN: Final = b"\x11"
 _SEALED: Final = b"\x18\xab"
 _RECEIPTS: Final = b"\x19\x01\x8a"
 _POSITION: Final = b"\x3a\x00\x01\x00\x00"
+_FRONT_START: Final = b"\xa2" + _OPEN + b"\x81\x58"
 _LABELS: Final = {0x11: _OPEN, 0x18: _SEALED, 0x19: _RECEIPTS, 0x3A: _POSITION}
 
 
@@ -122,7 +123,7 @@ def read_header(data: bytes, start: int) -> tuple[CardHeader, int]:
             the one of the CDDL.
     """
     try:
-        return _read_header(data, start)
+        return _read_front(data, start) or _read_header(data, start)
     except IndexError as error:
         raise MalformedError("the bytes end within the header", field="card_header") from error
 
@@ -143,6 +144,18 @@ def _header_start(data: bytes) -> int:
         cose.parse_sign1(data, max_size=CARD_MAX_BYTES)  # says what is wrong with most other bytes
         raise MalformedError("a protected header of another size", field="protected")
     return 4 + data[3]
+
+
+def _read_front(data: bytes, at: int) -> tuple[CardHeader, int] | None:
+    """Read the header of nearly every front, one open disclosure of 24 to 255 bytes and a position, or return None."""
+    if data[at : at + 4] != _FRONT_START or data[at + 4] < 24:
+        return None
+    start = at + 5
+    end = start + data[at + 4]
+    if data[end : end + 5] != _POSITION:
+        return None
+    position, after = _read_position(data, end + 5)
+    return CardHeader((data[start:end],), (), position), after
 
 
 def _read_header(data: bytes, at: int) -> tuple[CardHeader, int]:

@@ -105,9 +105,8 @@ class CompanionRight:
     adult: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Verdict on a card that is authentic as signed.
+class Evidence(NamedTuple):
+    """Verdict on a card that is authentic as signed. A named tuple: it is made in the time of a scan.
 
     Attributes:
         state: leading result state.
@@ -116,7 +115,7 @@ class Evidence:
         vct: the profile.
         iat_s: start of the day of issue, seconds.
         exp_s: end of validity, seconds; a quarter day.
-        index: ledger index, or None where the card gave none.
+        ledger_index: or None where the card gave none.
         list_time_s: the time that the witnesses vouch for (`now_min`).
         list_age_days: whole days from it to the judged time; None where the device clock is wrong.
         judged_s: the time at which dates were judged.
@@ -134,16 +133,20 @@ class Evidence:
     vct: str
     iat_s: int
     exp_s: int
-    index: int | None = field(repr=False)
+    ledger_index: int | None
     list_time_s: int
     list_age_days: int | None
     judged_s: int
     status: Status | None
     answers: Mapping[int, str]
     companion: CompanionRight | None
-    opened: Mapping[str, Any] = field(repr=False)
+    opened: Mapping[str, Any]
     sealed_count: int
-    sub: str = field(repr=False)
+    sub: str
+
+    def __repr__(self) -> str:
+        """Say the result only: what a log or a traceback shows must not recognise a card or a person."""
+        return f"Evidence(state={self.state!r}, codes={self.codes!r}, issuer={self.issuer.id!r})"
 
     @property
     def clock_wrong(self) -> bool:
@@ -160,7 +163,7 @@ class Evidence:
         """(number, what was asked, "ok" or the codes) of the eleven steps, for people who want them."""
         found: dict[int, list[str]] = {}
         for code in self.codes:
-            step = 6 if code == "incomplete" and self.index is None else _STEP_OF_CODE[code]
+            step = 6 if code == "incomplete" and self.ledger_index is None else _STEP_OF_CODE[code]
             found.setdefault(step, []).append(code)
         return tuple(
             (number, name, ", ".join(found.get(number, ["ok"]))) for number, name in enumerate(STEPS, start=1)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from credential.core.birth import BASES
@@ -94,7 +95,7 @@ def read_answers(value: Any, judged_s: int) -> dict[int, str]:
     """
     if not isinstance(value, dict) or not value:
         raise MalformedError("age answers are a map", field=AGES)
-    quarter = calendar_days.quarter_of_seconds(judged_s)
+    quarter = _quarter_of_day(judged_s // calendar_days.DAY_S)
     answers = {}
     for age, pair in value.items():
         if type(age) is not int or not 1 <= age <= 99 or type(pair) is not list or len(pair) != 2:
@@ -142,6 +143,12 @@ def read_opened(claims: Mapping[Any, Any]) -> dict[str, Any]:
             reader = _READERS.get(name)
             opened[str(name)] = value if reader is None else reader(value)
     return opened
+
+
+@lru_cache(maxsize=4)
+def _quarter_of_day(day: int) -> int:
+    """Return the quarter of a day; every scan of one day asks for the same."""
+    return calendar_days.quarter_of_seconds(day * calendar_days.DAY_S)
 
 
 def _read_names(value: Any) -> list[dict[str, str]]:

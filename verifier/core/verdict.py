@@ -123,7 +123,7 @@ def verify_card(
         vct=card.claims.vct,
         iat_s=card.claims.iat,
         exp_s=card.claims.exp,
-        index=None if header.position is None else header.position.index,
+        ledger_index=None if header.position is None else header.position.index,
         list_time_s=trusted.now_min_s,
         list_age_days=list_age_days,
         judged_s=judged_s,

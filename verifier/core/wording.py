@@ -168,7 +168,7 @@ def _places(evidence: Evidence, words: Wording) -> dict[str, str]:
 
 def _questions(evidence: Evidence, words: Wording, places: dict[str, str]) -> tuple[tuple[str, str], ...]:
     unlisted = "not_yet_listed" in evidence.codes or (
-        "incomplete" in evidence.codes and evidence.index is None
+        "incomplete" in evidence.codes and evidence.ledger_index is None
     )
     ended = [code for code in evidence.codes if code in _ENDED]
     if ended:

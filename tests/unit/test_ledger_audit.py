@@ -1,0 +1,573 @@
+"""The audit: a true ledger passes, and every stored byte that is changed is named with code and place.
+
+One ledger is stored once per run and copied for each case. Its last epochs reach into the third tile, so
+that there are two tiles of level 0 that are full, one that is not, and one of level 1.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credential.core.issue import PersonClaims
+from ledger.audit import audit, replay
+from ledger.audit.report import AuditReport
+from ledger.core.chain import chain_start, extend_chain
+from ledger.core.epoch import BuiltEpoch
+from ledger.core.merkle import Frontier, leaf_hash
+from ledger.core.pin import Pin
+from ledger.core.seal import Seal
+from ledger.core.statement import PADDING, is_padding, parse_statement, sign_statement
+from ledger.core.tiles import format_entry_bundle, parse_tile_path
+from ledger.errors import StorageError
+from ledger.service.plan import TreeState, plan_epoch
+from ledger.store.engine import DATABASE_NAME, migrate, open_engine
+from ledger.store.entries import LedgerReader, LedgerWriter
+from ledger.store.tiles import TileEdge
+from tests.support.ledgers import TinyLedger
+
+EPOCHS, CREDENTIALS = 9, 60
+
+
+class RecordingLedger(TinyLedger):
+    """A ledger in memory that remembers its epochs."""
+
+    def _append(self, built: BuiltEpoch) -> None:
+        super()._append(built)
+        self.__dict__.setdefault("epochs", []).append((list(built.entries), built.time_ms))
+
+
+Epochs = list[tuple[list[bytes], int]]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A stored ledger, what it holds by kind of entry, and the ledger in memory that it came from."""
+
+    folder: Path
+    ledger: TinyLedger
+    epochs: Epochs
+    places: dict[str, list[int]]
+
+    @property
+    def pin(self) -> Pin:
+        return self.ledger.pin
+
+    @property
+    def size(self) -> int:
+        return self.ledger.tree_size
+
+
+def write_ledger(folder: Path, ledger: TinyLedger, epochs: Epochs) -> Path:
+    """Store epochs with chain, tiles and signed heads that fit them, whatever they say."""
+    folder.mkdir()
+    engine = open_engine(folder / DATABASE_NAME, "create")
+    migrate(engine)
+    store = LedgerWriter(engine)
+    tree = TreeState(Frontier(), TileEdge({}), chain_start(ledger.origin))
+    for entries, time_ms in epochs:
+        leaves = [leaf_hash(entry) for entry in entries]
+        plan = plan_epoch(
+            tree, entries, leaves, extend_chain(tree.chain_head, leaves), [None] * len(entries), time_ms,
+            ledger.origin, ledger.log_signers,
+        )  # fmt: skip
+        store.commit(plan.rows)
+        tree = plan.after
+    engine.dispose()
+    return folder
+
+
+def heads(folder: Path) -> list[tuple[int, str]]:
+    with closing(sqlite3.connect(folder / DATABASE_NAME)) as database:
+        return database.execute("SELECT size, note FROM checkpoints ORDER BY size").fetchall()
+
+
+def places_of(entries: Sequence[bytes]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = {}
+    for index, entry in enumerate(entries):
+        kind = "padding" if is_padding(entry) else parse_statement(entry).kind
+        places.setdefault(kind, []).append(index)
+    return places
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    ledger = RecordingLedger()
+    civil = ledger.admit()
+    for _ in range(EPOCHS):
+        cards = [ledger.issue(civil, PersonClaims()) for _ in range(CREDENTIALS)]
+        ledger.close_epoch()
+        ledger.change_status(civil, cards[0], 0, 2, 4)
+    ledger.close_epoch()
+    epochs: Epochs = ledger.__dict__["epochs"]
+    folder = write_ledger(tmp_path_factory.mktemp("audit") / "ledger", ledger, epochs)
+    size, note = heads(folder)[-1]
+    cosigned = ledger.checkpoint()
+    assert size == ledger.tree_size > 512
+    lines = "".join(line + "\n" for line in cosigned.splitlines() if "witness-" in line)
+    with closing(sqlite3.connect(folder / DATABASE_NAME)) as database:
+        database.execute("UPDATE checkpoints SET cosignatures = ? WHERE size = ?", (lines, size))
+        database.commit()
+    return Stored(folder, ledger, epochs, places_of(ledger.entries))
+
+
+@pytest.fixture
+def copy(stored: Stored, tmp_path: Path) -> Stored:
+    folder = tmp_path / "copy"
+    shutil.copytree(stored.folder, folder)
+    return replace(stored, folder=folder)
+
+
+@contextmanager
+def tampering(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database as somebody does who takes its triggers away first."""
+    with closing(sqlite3.connect(folder / DATABASE_NAME)) as database:
+        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (name,) in names:
+            database.execute(f"DROP TRIGGER {name}")
+        yield database
+        database.commit()
+
+
+def change_entry(folder: Path, index: int, change: Callable[[bytes], bytes]) -> None:
+    with tampering(folder) as database:
+        (entry,) = database.execute("SELECT entry FROM entries WHERE leaf_index = ?", (index,)).fetchone()
+        database.execute("UPDATE entries SET entry = ? WHERE leaf_index = ?", (change(entry), index))
+
+
+def change_tile(folder: Path, level: int, n: int, place: int) -> None:
+    with tampering(folder) as database:
+        (data,) = database.execute("SELECT data FROM tiles WHERE level = ? AND n = ?", (level, n)).fetchone()
+        database.execute(
+            "UPDATE tiles SET data = ? WHERE level = ? AND n = ?", (flipped(data, 32 * place), level, n)
+        )
+
+
+def flipped(data: bytes, place: int = -1) -> bytes:
+    changed = bytearray(data)
+    changed[place] ^= 1
+    return bytes(changed)
+
+
+def checked(copy: Stored, **options: Any) -> AuditReport:
+    return audit(str(copy.folder), options.pop("pin", copy.pin), **options)
+
+
+def found(report: AuditReport) -> tuple[str, int | None]:
+    assert report.ok == (report.code == "ok")
+    assert report.ok or report.detail
+    return report.code, report.index
+
+
+# -- a true ledger --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_true_ledger_passes(stored: Stored, jobs: int) -> None:
+    seen: list[tuple[int, int]] = []
+    report = checked(stored, jobs=jobs, progress=lambda *place: seen.append(place))
+    assert (report.code, report.index, report.tree_size) == ("ok", None, stored.size)
+    assert report.root == heads(stored.folder)[-1][1].splitlines()[2] or len(report.root) == 64
+    assert report.counts == {kind: len(places) for kind, places in sorted(stored.places.items())}
+    assert report.epochs == len(stored.epochs) == len(seen)
+    assert seen[-1] == (stored.size, stored.size)
+    assert report.issuers == {"civil-1": "Civil registry of Example"}
+    assert report.last_time_ms == stored.ledger.time_ms
+    assert report.quorum
+    assert report.cosigned == {"w1": stored.ledger.now_s, "w2": stored.ledger.now_s}
+    assert report.to_dict()["counts"] == report.counts
+
+
+def test_chunks_of_any_size_find_the_same(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = checked(stored)
+    monkeypatch.setattr(replay, "CHUNK_ENTRIES", 256)
+    assert checked(stored) == whole
+
+
+def test_an_earlier_head_is_extended(stored: Stored) -> None:
+    for size, note in heads(stored.folder):
+        report = checked(stored, against=note)
+        assert (report.code, report.against_size) == ("ok", size)
+
+
+def test_a_directory_without_ledger_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(StorageError) as refusal:
+        audit(str(tmp_path), Pin("ledger.example/none", bytes(32)))
+    assert refusal.value.code == "not_found"
+
+
+# -- stored bytes ---------------------------------------------------------------------------------------
+
+KINDS = ("charter", "accept", "padding", "seal", "govern", "status", "credential")
+
+
+@pytest.mark.parametrize("at", [0, -1], ids=["first", "last"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_changed_entry_of_each_kind_is_named(copy: Stored, kind: str, at: int) -> None:
+    index = copy.places[kind][at]
+    change_entry(copy.folder, index, flipped)
+    assert found(checked(copy)) == ("bad_entry", index)
+
+
+@pytest.mark.parametrize("place", [0, 3, 20, 60, 90, 150, 250, 300, 350])
+def test_every_part_of_a_credential_counts(copy: Stored, place: int) -> None:
+    index = copy.places["credential"][100]
+    change_entry(copy.folder, index, lambda entry: flipped(entry, place))
+    assert found(checked(copy)) == ("bad_entry", index)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_workers_name_the_same_place(copy: Stored, jobs: int) -> None:
+    index = copy.places["credential"][-1]
+    change_entry(copy.folder, index, flipped)
+    report = checked(copy, jobs=jobs)
+    assert (report.code, report.index, report.rule) == ("bad_entry", index, "signature")
+
+
+def test_a_credential_in_the_place_of_padding_is_named(copy: Stored) -> None:
+    index = copy.places["padding"][-1]
+    change_entry(copy.folder, index, lambda entry: copy.ledger.entries[copy.places["credential"][0]])
+    assert found(checked(copy)) == ("bad_entry", index)
+
+
+def test_padding_in_the_place_of_a_credential_is_named(copy: Stored) -> None:
+    index = copy.places["credential"][70]
+    change_entry(copy.folder, index, lambda entry: PADDING)
+    assert found(checked(copy)) == ("bad_entry", index)
+
+
+@pytest.mark.parametrize("at", [0, 17, 255, 256, -1])
+def test_a_changed_chain_value_is_named(copy: Stored, at: int) -> None:
+    index = at % copy.size
+    with tampering(copy.folder) as database:
+        database.execute("UPDATE entries SET chain = ? WHERE leaf_index = ?", (bytes(32), index))
+    assert found(checked(copy)) == ("bad_chain", index)
+
+
+@pytest.mark.parametrize(("level", "n", "place", "index"), [(0, 0, 9, 9), (0, 2, 1, 513), (1, 0, 1, 256)])
+def test_a_changed_tile_is_named(copy: Stored, level: int, n: int, place: int, index: int) -> None:
+    change_tile(copy.folder, level, n, place)
+    report = checked(copy)
+    assert found(report) == ("bad_tile", index)
+    assert report.rule.startswith(f"tile/{level}")
+
+
+def test_a_missing_tile_is_named(copy: Stored) -> None:
+    with tampering(copy.folder) as database:
+        database.execute("DELETE FROM tiles WHERE level = 0 AND n = 1")
+    assert found(checked(copy)) == ("bad_tile", 256)
+
+
+def test_swapped_entries_are_named(copy: Stored) -> None:
+    first, second = copy.places["credential"][200:202]
+    with tampering(copy.folder) as database:
+        for index, other in ((first, second), (second, first)):
+            entry = copy.ledger.entries[other]
+            database.execute("UPDATE entries SET entry = ? WHERE leaf_index = ?", (entry, index))
+    assert found(checked(copy)) == ("bad_entry", first)
+
+
+def test_a_row_that_is_missing_is_named(copy: Stored) -> None:
+    with tampering(copy.folder) as database:
+        database.execute("DELETE FROM entries WHERE leaf_index = 300")
+    assert found(checked(copy)) == ("bad_entry", 300)
+
+
+def test_of_two_changes_the_first_is_named(copy: Stored) -> None:
+    change_tile(copy.folder, 0, 2, 60)
+    change_entry(copy.folder, 560, flipped)
+    change_entry(copy.folder, 530, flipped)
+    assert found(checked(copy)) == ("bad_entry", 530)
+
+
+# -- heads ----------------------------------------------------------------------------------------------
+
+
+def change_note(folder: Path, change: Callable[[str], str]) -> None:
+    with tampering(folder) as database:
+        (note,) = database.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
+        database.execute("UPDATE checkpoints SET note = ? WHERE note = ?", (change(note), note))
+
+
+def test_a_head_without_the_second_signature_is_refused(copy: Stored) -> None:
+    change_note(copy.folder, lambda note: note.rsplit("\u2014", 1)[0])
+    assert found(checked(copy)) == ("bad_checkpoint", None)
+
+
+def test_a_head_with_a_changed_signature_is_refused(copy: Stored) -> None:
+    other = heads(copy.folder)[0][1].splitlines()
+
+    def change(note: str) -> str:
+        lines = note.splitlines()
+        return "\n".join([*lines[:4], *other[4:]]) + "\n"
+
+    assert len(other) > 5
+    change_note(copy.folder, change)
+    assert found(checked(copy)) == ("bad_checkpoint", None)
+
+
+def test_a_head_with_another_root_is_refused(copy: Stored) -> None:
+    other = heads(copy.folder)[0][1].splitlines()[2]
+    change_note(copy.folder, lambda note: note.replace(note.splitlines()[2], other, 1))
+    report = checked(copy)
+    assert (report.code, report.rule) == ("bad_checkpoint", "root")
+
+
+def test_a_head_of_a_larger_tree_is_refused(copy: Stored) -> None:
+    larger = str(copy.size + 16)
+    change_note(copy.folder, lambda note: note.replace(note.splitlines()[1], larger, 1))
+    report = checked(copy)
+    assert (report.code, report.rule, report.index) == ("bad_checkpoint", "tree_size", copy.size)
+
+
+def test_a_head_within_an_epoch_is_refused(copy: Stored) -> None:
+    smaller = str(copy.size - 16 * 2)
+    change_note(copy.folder, lambda note: note.replace(note.splitlines()[1], smaller, 1))
+    begin = copy.size - len(copy.epochs[-1][0]) - len(copy.epochs[-2][0])
+    assert found(checked(copy)) == ("bad_epoch", begin)
+
+
+def test_a_head_that_is_no_note_is_refused(copy: Stored) -> None:
+    change_note(copy.folder, lambda note: "not a note")
+    assert found(checked(copy)) == ("bad_checkpoint", None)
+
+
+def test_another_ledger_than_the_pinned_one_is_refused(stored: Stored) -> None:
+    elsewhere = checked(stored, pin=Pin("ledger.example/other", stored.pin.charter_hash))
+    assert (elsewhere.code, elsewhere.rule) == ("bad_checkpoint", "checkpoint.origin")
+    other = checked(stored, pin=Pin(stored.pin.origin, bytes(32)))
+    assert (other.code, other.rule, other.index) == ("bad_rule", "charter", 0)
+
+
+def test_without_cosignatures_the_report_says_so(copy: Stored) -> None:
+    with tampering(copy.folder) as database:
+        database.execute("UPDATE checkpoints SET cosignatures = ''")
+    report = checked(copy)
+    assert (report.code, report.quorum, report.cosigned) == ("ok", False, {})
+
+
+# -- a tail that was cut off ------------------------------------------------------------------------------
+
+
+def test_missing_entries_behind_the_head_are_named(copy: Stored) -> None:
+    begin = copy.size - len(copy.epochs[-1][0])
+    with tampering(copy.folder) as database:
+        database.execute("DELETE FROM entries WHERE leaf_index >= ?", (begin,))
+    assert found(checked(copy)) == ("bad_checkpoint", begin)
+
+
+def test_a_whole_epoch_cut_off_passes_alone_and_fails_against_a_head_seen_before(
+    stored: Stored, tmp_path: Path
+) -> None:
+    cut = write_ledger(tmp_path / "cut", stored.ledger, stored.epochs[:-1])
+    size = heads(cut)[-1][0]
+    alone = audit(str(cut), stored.pin)
+    assert (alone.code, alone.tree_size, alone.quorum) == ("ok", size, False)
+    seen = audit(str(cut), stored.pin, against=stored.ledger.checkpoint())
+    assert (seen.code, seen.rule, seen.index) == ("inconsistent", "tree_size", size)
+
+
+@pytest.mark.parametrize("fork_at", [0, 1], ids=["larger", "of one size"])
+def test_another_history_fails_against_a_head_seen_before(
+    stored: Stored, tmp_path: Path, fork_at: int
+) -> None:
+    entries, time_ms = stored.epochs[-1]
+    forked = write_ledger(tmp_path / "fork", stored.ledger, [*stored.epochs[:-2], (entries, time_ms)])
+    note = heads(forked)[-1][1]
+    epochs = stored.epochs if fork_at == 0 else [*stored.epochs[:-2], (entries[:-1] + entries[-1:], time_ms)]
+    shown = stored.folder if fork_at == 0 else write_ledger(tmp_path / "shown", stored.ledger, stored.epochs[:-1])
+    assert epochs
+    report = audit(str(shown), stored.pin, against=note)
+    assert report.code == "inconsistent"
+    assert report.rule == ("root" if fork_at == 0 else "tree_size")
+
+
+def test_a_head_that_the_ledger_never_signed_proves_nothing(stored: Stored) -> None:
+    text = stored.ledger.checkpoint()
+    report = checked(stored, against="".join(text.partition("\n\n")[:2]) + "\u2014 nobody AAAA\n")
+    assert report.code == "bad_checkpoint"
+
+
+# -- signed lies ------------------------------------------------------------------------------------------
+
+
+def resealed(stored: Stored, entries: Sequence[bytes], **lies: Any) -> bytes:
+    """Return the seal of an epoch again, with some of its words replaced, signed by the service key."""
+    seal: Seal = parse_statement(entries[-1]).body
+    origin = stored.ledger.origin
+    return sign_statement("seal", origin, origin, replace(seal, **lies), stored.ledger.service)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("name", ["index", "chain", "registry_digest", "status_digest", "govern_head"])
+def test_a_seal_that_lies_is_named(stored: Stored, tmp_path: Path, name: str, jobs: int) -> None:
+    if jobs > 1 and name != "registry_digest":
+        pytest.skip("one word is enough for the workers")
+    entries, time_ms = stored.epochs[-1]
+    lie = 3 if name == "index" else bytes(32)
+    epochs = [*stored.epochs[:-1], ([*entries[:-1], resealed(stored, entries, **{name: lie})], time_ms)]
+    report = audit(str(write_ledger(tmp_path / "lie", stored.ledger, epochs)), stored.pin, jobs=jobs)
+    assert (report.code, report.rule, report.index) == ("bad_seal", name, stored.size - 1)
+
+
+def test_a_seal_of_another_key_is_named(stored: Stored, tmp_path: Path) -> None:
+    entries, time_ms = stored.epochs[-1]
+    seal, origin = parse_statement(entries[-1]).body, stored.ledger.origin
+    forged = sign_statement("seal", origin, origin, seal, stored.ledger.issuers["civil-1"].signer)
+    epochs = [*stored.epochs[:-1], ([*entries[:-1], forged], time_ms)]
+    report = audit(str(write_ledger(tmp_path / "forged", stored.ledger, epochs)), stored.pin)
+    assert found(report) == ("bad_seal", stored.size - 1)
+
+
+def test_time_that_does_not_rise_is_named(stored: Stored, tmp_path: Path) -> None:
+    entries, time_ms = stored.epochs[-1]
+    seal = resealed(stored, entries, time_ms=stored.epochs[-2][1])
+    epochs = [*stored.epochs[:-1], ([*entries[:-1], seal], time_ms)]
+    report = audit(str(write_ledger(tmp_path / "late", stored.ledger, epochs)), stored.pin)
+    assert (report.code, report.rule, report.index) == ("bad_epoch", "seal.time_ms", stored.size - 1)
+
+
+def epoch_of(stored: Stored, *entries: bytes) -> list[bytes]:
+    """Return an epoch behind the last one that holds these entries, sealed whatever they are."""
+    padded = [*entries, *[PADDING] * (-(len(entries) + 1) % 16)]
+    head = extend_chain(stored.ledger.chain_head, [leaf_hash(entry) for entry in padded])[-1]
+    seal = resealed(
+        stored,
+        stored.epochs[-1][0],
+        index=stored.size + len(padded),
+        chain=head,
+        time_ms=stored.ledger.time_ms + 60_000,
+    )
+    return [*padded, seal]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("case", ["the same again", "an unknown issuer", "a forged signature"])
+def test_a_broken_rule_is_named_though_everything_else_fits(
+    stored: Stored, tmp_path: Path, case: str, jobs: int
+) -> None:
+    again = stored.ledger.entries[stored.places["credential"][0]]
+    stranger = TinyLedger("ledger.example/stranger")
+    foreign = stranger.issue(stranger.admit("civil-9"), submit=False).issued.entry
+    entry, code = {
+        "the same again": (again, "bad_rule"),
+        "an unknown issuer": (foreign, "bad_rule"),
+        "a forged signature": (flipped(again), "bad_entry"),
+    }[case]
+    epochs = [*stored.epochs, (epoch_of(stored, entry), stored.ledger.time_ms + 60_000)]
+    report = audit(str(write_ledger(tmp_path / "broken", stored.ledger, epochs)), stored.pin, jobs=jobs)
+    assert found(report) == (code, stored.size)
+
+
+def test_credentials_out_of_order_are_named_though_everything_else_fits(
+    stored: Stored, tmp_path: Path
+) -> None:
+    entries, time_ms = stored.epochs[2]
+    assert parse_statement(entries[3]).kind == parse_statement(entries[4]).kind == "credential"
+    swapped = [*entries[:3], entries[4], entries[3], *entries[5:]]
+    epochs = [*stored.epochs[:2], (swapped, time_ms), *stored.epochs[3:]]
+    report = audit(str(write_ledger(tmp_path / "order", stored.ledger, epochs)), stored.pin)
+    first = sum(len(epoch) for epoch, _ in stored.epochs[:2])
+    assert found(report) == ("bad_epoch", first + 4)
+
+
+def test_a_credential_left_out_is_named_by_the_seal(stored: Stored, tmp_path: Path) -> None:
+    entries, time_ms = stored.epochs[2]
+    place = next(at for at, entry in enumerate(entries) if entry == PADDING)
+    short = [*entries[: place - 1], PADDING, *entries[place:]]
+    epochs = [*stored.epochs[:2], (short, time_ms), *stored.epochs[3:]]
+    report = audit(str(write_ledger(tmp_path / "short", stored.ledger, epochs)), stored.pin)
+    first = sum(len(epoch) for epoch, _ in stored.epochs[:2])
+    assert found(report) == ("bad_seal", first + len(entries) - 1)
+
+
+# -- over HTTP --------------------------------------------------------------------------------------------
+
+
+class _Tiles(BaseHTTPRequestHandler):
+    """Answers checkpoint, tiles and entry bundles from a reader."""
+
+    def __init__(self, reader: LedgerReader, *arguments: Any) -> None:
+        self.reader = reader
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        head = self.reader.head()
+        assert head is not None
+        data: bytes | None = head.text.encode()
+        if self.path != "/checkpoint":
+            path = parse_tile_path(self.path[1:])
+            if path.level == "entries":
+                start = path.index * 256
+                rows = self.reader.entries(start, start + path.width)
+                data = format_entry_bundle(rows) if len(rows) == path.width else None
+            else:
+                tile = self.reader.tile(path.level, path.index)
+                data = tile[: path.width * 32] if tile else None
+        self.send_response(404 if data is None else 200)
+        self.end_headers()
+        self.wfile.write(data or b"")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    engine = open_engine(folder / DATABASE_NAME, "read")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Tiles, LedgerReader(engine)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        engine.dispose()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_true_ledger_passes_over_http(stored: Stored, jobs: int) -> None:
+    with served(stored.folder) as url:
+        assert audit(url, stored.pin, jobs=jobs, against=heads(stored.folder)[1][1]).code == "ok"
+
+
+@pytest.mark.parametrize("kind", ["credential", "status", "seal", "padding"])
+def test_a_changed_entry_is_named_over_http(copy: Stored, kind: str) -> None:
+    index = copy.places[kind][-1]
+    change_entry(copy.folder, index, flipped)
+    with served(copy.folder) as url:
+        assert found(audit(url, copy.pin)) == ("bad_entry", index)
+
+
+def test_a_changed_tile_is_named_over_http(copy: Stored) -> None:
+    change_tile(copy.folder, 0, 1, 7)
+    with served(copy.folder) as url:
+        assert found(audit(url, copy.pin)) == ("bad_tile", 263)
+
+
+def test_a_service_that_keeps_entries_back_is_reported(copy: Stored) -> None:
+    with tampering(copy.folder) as database:
+        database.execute("DELETE FROM entries WHERE leaf_index >= 512")
+    with served(copy.folder) as url, pytest.raises(StorageError) as refusal:
+        audit(url, copy.pin)
+    assert refusal.value.code == "not_found"
+
+
+def test_a_service_that_is_not_there_is_not_reachable(stored: Stored) -> None:
+    with served(stored.folder) as url:
+        pass
+    with pytest.raises(StorageError) as refusal:
+        audit(url, stored.pin)
+    assert refusal.value.code == "not_reachable"
