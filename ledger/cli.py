@@ -7,6 +7,8 @@
 
 Governing stands in `ledger.govern_cli`. Exit codes: docs/protocol.md, section 10. A refusal prints its code
 and one sentence, and leaves nothing half written.
+
+Commands that need the database or the network import them themselves: a governor's commands answer at once.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ledger.audit import audit
 from ledger.codes import EXIT_OK, exit_code
 from ledger.core.cose_key import PublicKey
 from ledger.core.merkle import leaf_hash
@@ -38,14 +39,11 @@ from ledger.govern_files import parse_charter_file, parse_number, words_of
 from ledger.governor_keys import read_public_key
 from ledger.inspect import describe_entry, describe_report
 from ledger.local_witness import make_local_witness
-from ledger.lookup import find_entry
 from ledger.prompts import passphrase_from
-from ledger.service.founding import finish_ledger, prepare_ledger
-from ledger.service.settings import CHARTER_NAME
-from ledger.serving import serve_ledger
 
 DEFAULT_PROFILES: Final = ("sc:identity=4:1095", "sc:companion=3:90")
 """vct=digests:days of the profiles that come with the project."""
+CHARTER_NAME: Final = "charter.cose"
 PIN_NAME: Final = "pin.json"
 
 app = typer.Typer(
@@ -101,6 +99,8 @@ def init(
         _finish(finish, accepts or [], passphrase_file)
         return
     assert prepare is not None
+    from ledger.service.founding import prepare_ledger
+
     if not origin or not governor or threshold < 1 or witness_policy is None or accepts:
         raise LedgerError(
             "usage", "--prepare needs --origin, --governor, --threshold and --witness-policy", field="init"
@@ -123,6 +123,8 @@ def init(
 
 
 def _finish(folder: Path, accepts: list[Path], passphrase_file: Path | None) -> None:
+    from ledger.service.founding import finish_ledger
+
     charter = parse_charter_file(read_file(folder / CHARTER_NAME, max_size=MAX_ENTRY_BYTES, field="charter"))
     entries = [read_file(path, max_size=MAX_ENTRY_BYTES, field="accept") for path in accepts]
     names = [name for name, _ in charter.body.governors]
@@ -161,6 +163,8 @@ def serve(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Run the log service, after recovering what was signed; refuses to start where that cannot be proven."""
+    from ledger.serving import serve_ledger
+
     if local_witness:
         _err.print(
             "Warning: witnesses run inside this process. They prove nothing to others; "
@@ -205,6 +209,8 @@ def audit_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Replay a whole ledger: every signature, rule, seal, tile and head. Trusts nobody."""
+    from ledger.audit import audit
+
     pinned = parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
     seen = None if against is None else _text(against, MAX_NOTE_SIZE, "against")
     columns = (TextColumn("Replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -236,6 +242,8 @@ def inspect_command(
     ] = None,
 ) -> None:
     """Show one entry in plain words. There is no personal data in any."""
+    from ledger.lookup import find_entry
+
     index, entry = find_entry(source, which)
     if index is not None:
         _out.print(f"Entry {index}")

@@ -46,6 +46,20 @@ class VerificationError(LedgerError):
     """Well-formed bytes do not prove what they claim, or break a rule of the registry."""
 
 
+class BundleError(VerificationError):
+    """A trust bundle cannot be trusted and is not used (code bundle_invalid).
+
+    Args:
+        step: number of the step of docs/protocol.md, section 9, that failed; 0 for what is done with a
+            bundle afterwards.
+        detail: one sentence for people.
+    """
+
+    def __init__(self, step: int, detail: str, *, field: str = "") -> None:
+        super().__init__("bundle_invalid", detail, field=field)
+        self.step = step
+
+
 class StorageError(LedgerError):
     """A disk, a database or another machine did not do what was asked."""
 

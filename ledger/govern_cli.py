@@ -42,11 +42,9 @@ from ledger.govern_files import (
     parse_verbs,
     words_of,
 )
-from ledger.governance_view import fold_bundle, read_governance
 from ledger.governor_keys import make_governor_key, open_private_key, public_key_path
 from ledger.inspect import describe_action, describe_charter, describe_governance
 from ledger.prompts import passphrase_from
-from ledger.remote import RemoteLedger
 
 app = typer.Typer(
     help="Decide, as one of n governors, who may issue. Files travel; only submit and status use a network.",
@@ -127,7 +125,7 @@ def propose(
 ) -> None:
     """Write an action file that governors read, compare by its words, and sign."""
     parsed = parse_verbs(verbs, lambda name: _read(Path(name), "verb"))
-    governance = read_governance(source, _pin(pin)) if source else None
+    governance = _governance(source, pin) if source else None
     subject = _subject(verbs, subject, governance)
     action = Action(subject, _counter(parsed, counter, subject, governance), _deadline(until), parsed)
     data = format_action_file(action)
@@ -168,6 +166,9 @@ def submit(
     pin: PinFile = None,
 ) -> None:
     """Register approvals on the ledger; with --pin the receipts are checked under the pinned charter."""
+    from ledger.governance_view import fold_bundle
+    from ledger.remote import RemoteLedger
+
     entries = [(path, _read(path, "approval")) for path in approvals]
     for path, entry in entries:
         if parse_statement(entry).kind != "govern":
@@ -195,10 +196,16 @@ def status(
     pin: PinFile = None,
 ) -> None:
     """Show governors, issuers with their keys and counters, and open proposals (from a directory)."""
-    governance = read_governance(source, _pin(pin))
+    governance = _governance(source, pin)
     _print(describe_governance(governance))
     if pin is None:
         _err.print("Note: nobody checked that this is the right ledger; give --pin.")
+
+
+def _governance(source: str, pin: Path | None) -> Governance:
+    from ledger.governance_view import read_governance  # brings the database and the network with it
+
+    return read_governance(source, _pin(pin))
 
 
 def _subject(verbs: list[str], subject: str, governance: Governance | None) -> str:

@@ -10,9 +10,8 @@ a credential's entry has an issuer, a random subject, dates, a status place and 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ledger.audit import AuditReport
 from ledger.core.actions import (
     Action,
     AddKey,
@@ -36,6 +35,9 @@ from ledger.core.seal import Seal
 from ledger.core.statement import Statement, is_padding, parse_statement
 from ledger.core.status_change import REASON_NAMES, StatusChange
 from ledger.govern_files import words_of
+
+if TYPE_CHECKING:  # an audit brings the database with it
+    from ledger.audit import AuditReport
 
 _LAST_SECOND: Final = 253_402_300_799
 STATUS_NAMES: Final = {

@@ -50,10 +50,10 @@ def find_entry(source: str, which: str | None) -> tuple[int | None, bytes]:
         if index >= size:
             raise VerificationError("not_found", f"the ledger has {size} entries", field="entry")
         first = index // TILE_WIDTH * TILE_WIDTH
-        for place, (entry, _) in enumerate(opened.rows(first, index + 1, size), start=first):
-            if place == index:
-                return index, entry
-    raise VerificationError("not_found", "the entry is missing", field="entry")
+        entries, _ = opened.entries(first, index + 1, size)
+    if len(entries) <= index - first:
+        raise VerificationError("not_found", "the entry is missing", field="entry")
+    return index, entries[index - first]
 
 
 def _find_by_identity(source: str, identity: bytes) -> tuple[int, bytes]:

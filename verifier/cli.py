@@ -25,9 +25,9 @@ from credential.core.qr_text import PREFIX, SEAL_KEY_PREFIX, SealKeys, parse_sea
 from ledger.codes import EXIT_ALARM, EXIT_OK, EXIT_VERDICT, exit_code
 from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.calendar_days import DAY_S, date_of_seconds
+from ledger.core.pin import PIN_MAX_BYTES, Pin, make_pin, parse_pin
 from ledger.errors import CodedError, ForkAlarm, MalformedError, StorageError
 from verifier.core.evidence import Verdict
-from verifier.core.pin import PIN_MAX_BYTES, Pin, make_pin, parse_pin
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList
 from verifier.core.verdict import CLOCK_AHEAD_S, StationPolicy

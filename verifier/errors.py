@@ -9,7 +9,9 @@ all of it is a `CodedError`, so a caller catches that one class and reads its co
 
 from __future__ import annotations
 
-from ledger.errors import CodedError
+from ledger.errors import BundleError, CodedError
+
+__all__ = ["BundleError", "CardError", "StationError", "VerifierError"]
 
 
 class VerifierError(CodedError):
@@ -18,20 +20,6 @@ class VerifierError(CodedError):
 
 class CardError(VerifierError):
     """A well-formed card cannot be judged genuine (docs/protocol.md, section 10)."""
-
-
-class BundleError(VerifierError):
-    """A list cannot be trusted and was not loaded (code bundle_invalid).
-
-    Args:
-        step: number of the step of docs/protocol.md, section 9, that failed; 0 for what is done with a
-            bundle afterwards.
-        detail: one sentence for people.
-    """
-
-    def __init__(self, step: int, detail: str, *, field: str = "") -> None:
-        super().__init__("bundle_invalid", detail, field=field)
-        self.step = step
 
 
 class StationError(VerifierError):

@@ -24,8 +24,8 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from ledger.core.pin import Pin, format_pin, parse_pin
 from ledger.errors import ForkAlarm, StorageError
-from verifier.core.pin import Pin, format_pin, parse_pin
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList, check_newer
 from verifier.errors import BundleError, StationError

@@ -189,8 +189,9 @@ def replay_genesis(
         accepts = [s for s in statements[1:] if s is not None and s.kind == "accept"]
         index = 1
         _check_accepts(registry, accepts)
-        for index, accept in enumerate(accepts, 1):
+        for accept in accepts:
             verify(accept, registry.key_for(accept))
+            index += 1
     except CodedError as error:
         raise _alarm("bad_entry" if error.code in _OF_BYTES else "bad_rule", error, index) from error
     origin = registry.governance.origin
@@ -278,8 +279,8 @@ def _parse(entry: bytes, index: int) -> Statement | None:
 
 
 def _open_charter(entry: bytes) -> tuple[Statement, Registry]:
-    statement = parse_statement(entry)
-    if statement.kind != "charter":
+    statement = None if is_padding(entry) else parse_statement(entry)
+    if statement is None or statement.kind != "charter":
         raise VerificationError("bad_epoch", "entry 0 is not a charter", field="charter")
     charter: Charter = statement.body
     if statement.kid != charter.service_key.kid:

@@ -19,7 +19,7 @@ from typing import Any
 from ledger.core.cose_key import PublicKey
 from ledger.core.fields import format_list_uri
 from ledger.core.policy import parse_policy
-from ledger.core.tiles import TilePath, format_entry_bundle, parse_tile_path, tile_width
+from ledger.core.tiles import parse_tile_path
 from ledger.errors import MalformedError, StorageError, VerificationError
 from ledger.service.founding import load_charter
 from ledger.service.intake import Clock, Intake, Placed, Submission, find_placed
@@ -37,7 +37,6 @@ from ledger.service.witnesses import WitnessClient
 from ledger.store.engine import open_engine
 from ledger.store.entries import LedgerWriter, StoredCheckpoint
 from ledger.store.lock import CheckpointLock, hold_directory
-from ledger.store.tiles import tile_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,22 +211,10 @@ class LedgerService:
             path = parse_tile_path(path_text)
         except MalformedError as error:
             raise VerificationError("not_found", "not the path of a tile", field="path") from error
-        data = await asyncio.to_thread(self._read_tile, path)
+        data = await asyncio.to_thread(self._store.tile_file, path, self.head.size)
         if data is None:
             raise VerificationError("not_found", "there is no such tile", field="path")
         return data
-
-    def _read_tile(self, path: TilePath) -> bytes | None:
-        if path.width > tile_width(path.tile_level, path.index, self.head.size):
-            return None
-        # Every checkpoint covers whole cells: a narrower partial never stood in one.
-        if path.tile_level == 0 and path.width % 16:
-            return None
-        if path.level == "entries":
-            first = path.index * 256
-            return format_entry_bundle(self._store.entries(first, first + path.width))
-        data = self._store.tile(path.level, path.index)
-        return None if data is None else data[: tile_bytes(path.width)]
 
     async def status_token(self, issuer_number: int, list_number: int) -> bytes:
         """Return the Status List Token of `sc:<issuer number>/<list number>`.

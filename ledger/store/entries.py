@@ -2,8 +2,7 @@
 
 `LedgerReader` answers from any thread; what it returns is bounded by sizes that the caller knows to be
 committed, and rows never change, so no long transaction is needed. `LedgerWriter` is used by the one writer.
-Hot inserts go through SQLAlchemy core as one `executemany` of tuples, because an object per row costs ten
-times the row. Every failure is a `StorageError`; whoever writes stops at the first one (docs/protocol.md,
+Every failure is a `StorageError`; whoever writes stops at the first one (docs/protocol.md,
 section 5).
 
     reader = LedgerReader(open_engine(data_dir / "ledger.db", "read"))
@@ -12,103 +11,33 @@ section 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger.core.cells import CELL_SIZE
 from ledger.core.merkle import HASH_SIZE, Frontier, NodeReader
 from ledger.core.note import MAX_NOTE_SIZE
-from ledger.core.tiles import TileNodes, TilePath, tile_counts
+from ledger.core.tiles import TILE_WIDTH, TileNodes, TilePath, format_entry_bundle, tile_counts, tile_width
 from ledger.errors import ForkAlarm, StorageError
-from ledger.store.tables import CheckpointRow, Entry, LedgerTable, Meta, Staged, StatementPlace, Tile
-from ledger.store.tiles import TileEdge, TileRow
+from ledger.store.rows import EpochRows, StoredCheckpoint, insert_epoch, table_of
+from ledger.store.tables import CheckpointRow, Entry, Meta, Staged, StatementPlace, Tile
+from ledger.store.tiles import TileEdge
+
+__all__ = ["EpochRows", "LedgerReader", "LedgerWriter", "StoredCheckpoint"]
 
 _SCAN_ROWS: Final = 4096
 
 
-def _table(model: type[LedgerTable]) -> Table:
-    table: Table = model.__table__  # type: ignore[attr-defined]
-    return table
-
-
-_ENTRIES = _table(Entry)
-_STATEMENTS = _table(StatementPlace)
-_TILES = _table(Tile)
-_STAGED = _table(Staged)
-_CHECKPOINTS = _table(CheckpointRow)
-_META = _table(Meta)
-
-
-def _insert_sql(table: Table, rows: int = 1) -> str:
-    """Return the table's INSERT of so many rows, with positional parameters."""
-    one = str(insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))
-    head, values = one.split(" VALUES ")
-    return f"{head} VALUES {', '.join([values] * rows)}"
-
-
-_ROWS_PER_INSERT: Final = 64
-_INSERT_ENTRY: Final = _insert_sql(_ENTRIES)
-_INSERT_ENTRIES: Final = _insert_sql(_ENTRIES, _ROWS_PER_INSERT)
-_INSERT_STATEMENT: Final = _insert_sql(_STATEMENTS)
-_INSERT_STATEMENTS: Final = _insert_sql(_STATEMENTS, _ROWS_PER_INSERT)
-_INSERT_TILE: Final = _insert_sql(_TILES)
-_GROW_TILE: Final = str(
-    update(_TILES)
-    .values(data=bindparam("data"))
-    .where(_TILES.c.level == bindparam("at_level"), _TILES.c.n == bindparam("at_n"))
-    .compile(dialect=sqlite.dialect(paramstyle="qmark"))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCheckpoint:
-    """The head after one epoch.
-
-    Attributes:
-        size: tree size, a multiple of 16.
-        root: root hash.
-        time_ms: epoch time.
-        note: the checkpoint note with the log's own signatures.
-        cosignatures: lines of witnesses, or "".
-    """
-
-    size: int
-    root: bytes
-    time_ms: int
-    note: str
-    cosignatures: str = ""
-
-    @property
-    def text(self) -> str:
-        """The note with the cosignatures that it has so far."""
-        return self.note + self.cosignatures
-
-
-@dataclass(frozen=True, slots=True)
-class EpochRows:
-    """All that one epoch adds to the database.
-
-    Attributes:
-        first_index: index of the first entry, which is the tree size before.
-        entries: the bytes, in order; the last one is the seal.
-        chain: chain value of each entry.
-        ids: identity of each statement, None for padding.
-        tiles: hash tiles after the epoch.
-        checkpoint: the head after the epoch.
-    """
-
-    first_index: int
-    entries: Sequence[bytes]
-    chain: Sequence[bytes]
-    ids: Sequence[bytes | None]
-    tiles: Sequence[TileRow]
-    checkpoint: StoredCheckpoint
+_ENTRIES = table_of(Entry)
+_STATEMENTS = table_of(StatementPlace)
+_TILES = table_of(Tile)
+_STAGED = table_of(Staged)
+_CHECKPOINTS = table_of(CheckpointRow)
+_META = table_of(Meta)
 
 
 @contextmanager
@@ -221,6 +150,19 @@ class LedgerReader:
             ).scalar_one_or_none()
         return value
 
+    def tile_file(self, path: TilePath, tree_size: int) -> bytes | None:
+        """Return a hash tile or an entry bundle as it is served in a tree of this size, None if there is none."""
+        if path.width > tile_width(path.tile_level, path.index, tree_size):
+            return None
+        # Every checkpoint covers whole cells: another partial never stood in one.
+        if path.tile_level == 0 and path.width % CELL_SIZE:
+            return None
+        if path.level == "entries":
+            first = path.index * TILE_WIDTH
+            return format_entry_bundle(self.entries(first, first + path.width))
+        data = self.tile(path.level, path.index)
+        return None if data is None else data[: path.width * HASH_SIZE]
+
     def nodes(self, tree_size: int) -> NodeReader:
         """Return a reader of complete subtrees of the tree of this size; use one per proof or batch."""
 
@@ -278,18 +220,7 @@ class LedgerWriter(LedgerReader):
                 flush) nobody knows.
         """
         with _storage("commit the epoch"), self.engine.begin() as connection:
-            _insert_entries(connection, rows)
-            _write_tiles(connection, rows.tiles)
-            head = rows.checkpoint
-            connection.execute(
-                insert(_CHECKPOINTS).values(
-                    size=head.size,
-                    root=head.root,
-                    time_ms=head.time_ms,
-                    note=head.note,
-                    cosignatures=head.cosignatures,
-                )
-            )
+            insert_epoch(connection, rows)
             connection.execute(delete(_STAGED))
 
     def set_cosignatures(self, size: int, lines: str) -> None:
@@ -304,35 +235,3 @@ class LedgerWriter(LedgerReader):
             connection.execute(
                 update(_CHECKPOINTS).where(_CHECKPOINTS.c.size == size).values(cosignatures=lines)
             )
-
-
-def _insert_entries(connection: Connection, rows: EpochRows) -> None:
-    places = range(rows.first_index, rows.first_index + len(rows.entries))
-    placed = list(zip(places, rows.entries, rows.chain, strict=True))
-    _insert_many(connection, _INSERT_ENTRY, _INSERT_ENTRIES, placed)
-    known: list[tuple[Any, ...]] = [
-        (statement_id, place)
-        for statement_id, place in zip(rows.ids, places, strict=True)
-        if statement_id is not None
-    ]
-    _insert_many(connection, _INSERT_STATEMENT, _INSERT_STATEMENTS, known)
-
-
-def _insert_many(connection: Connection, one: str, many: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, 64 to a statement: the driver hands over the interpreter's lock once per statement, and
-    each time it may have to wait for the event loop to hand it back.
-    """
-    whole = len(rows) // _ROWS_PER_INSERT * _ROWS_PER_INSERT
-    for start in range(0, whole, _ROWS_PER_INSERT):
-        connection.exec_driver_sql(many, tuple(chain.from_iterable(rows[start : start + _ROWS_PER_INSERT])))
-    if whole < len(rows):
-        connection.exec_driver_sql(one, list(rows[whole:]))
-
-
-def _write_tiles(connection: Connection, tiles: Sequence[TileRow]) -> None:
-    fresh = [(tile.level, tile.n, tile.data) for tile in tiles if tile.is_new]
-    grown = [(tile.data, tile.level, tile.n) for tile in tiles if not tile.is_new]
-    if fresh:
-        connection.exec_driver_sql(_INSERT_TILE, fresh)
-    if grown:
-        connection.exec_driver_sql(_GROW_TILE, grown)

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.core.merkle import HASH_SIZE
 from ledger.core.tiles import TILE_HEIGHT, TILE_SIZE_BYTES, TILE_WIDTH
 
 
@@ -65,8 +64,3 @@ class TileEdge:
             if not self._partial[tile_level]:
                 del self._partial[tile_level]
         return rows
-
-
-def tile_bytes(width: int) -> int:
-    """Return the size of a tile of `width` hashes."""
-    return width * HASH_SIZE

@@ -34,10 +34,10 @@ from ledger.core.cosignature import Ed25519Cosigner, MlDsa44Cosigner, add_cosign
 from ledger.core.epoch import BuiltEpoch, build_epoch, genesis_epoch
 from ledger.core.merkle import leaf_hash, root_hash
 from ledger.core.note import Ed25519NoteSigner, format_vkey
+from ledger.core.pin import Pin
 from ledger.core.registry import Registry
 from ledger.core.statement import parse_statement, sign_statement
 from ledger.core.status_change import StatusChange, StatusRow
-from verifier.core.pin import Pin
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList
 

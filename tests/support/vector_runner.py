@@ -289,7 +289,7 @@ def _verdict(given: dict[str, Any], files: Mapping[str, dict[str, Any]]) -> tupl
     if verdict.evidence is None:
         return verdict.codes[0], {"state": verdict.state}
     shown = verdict.to_json()
-    return "ok", {**shown, "index": verdict.evidence.index, "judged_s": verdict.evidence.judged_s}
+    return "ok", {**shown, "index": verdict.evidence.ledger_index, "judged_s": verdict.evidence.judged_s}
 
 
 @cache

@@ -17,8 +17,8 @@ from ledger.core.claims import (
     parse_claims,
 )
 from ledger.core.cose_key import EDDSA, ES256, SoftwareSigner
-from ledger.core.statement import Statement, parse_statement, sign_credential
-from ledger.errors import MalformedError
+from ledger.core.statement import Statement, parse_statement, sign_credential, verify_credential
+from ledger.errors import LedgerError, MalformedError
 from tests.support.ledgers import seed, signer
 from tests.support.registry_world import World
 
@@ -299,3 +299,25 @@ def test_the_claims_of_a_world_are_those_of_an_entry() -> None:
     world = World()
     civil = world.admit("civil-1")
     assert world.credential(civil, 3).body == world.claims(civil, 3)
+
+
+@pytest.mark.parametrize("key", SIGNERS, ids=lambda key: str(key.alg))
+def test_the_short_way_to_facts_verifies_like_the_long_one(key: SoftwareSigner) -> None:
+    entry = sign_credential(BASE, key)
+    parsed = parse_statement(entry)
+    keys = {(BASE.iss, key.public_key.kid): key.public_key}
+    assert verify_credential(entry, keys) == parsed.facts()
+    assert verify_credential(entry, {}) is None
+    for bit in range(0, len(entry) * 8, 3):
+        changed = bytearray(entry)
+        changed[bit // 8] ^= 1 << bit % 8
+        try:
+            assert verify_credential(bytes(changed), keys) is None, bit
+        except LedgerError as error:
+            assert error.code in ("bad_signature", "malformed", "unsupported")
+
+
+def test_the_short_way_leaves_what_it_does_not_know_to_the_long_one() -> None:
+    keys = {(BASE.iss, P256.public_key.kid): P256.public_key}
+    for entry in (b"", b"\xf6", sign_credential(BASE._replace(vct="x" * 64), P256), bytes(5000)):
+        assert verify_credential(entry, keys) is None

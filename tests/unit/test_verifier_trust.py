@@ -14,11 +14,11 @@ from ledger.core import cbor
 from ledger.core.actions import AddKey, Admission, Admit, DistrustKey, Reinstate, RetireKey, Scope, Suspend
 from ledger.core.bundle import Bundle, PackedList, PlacedEntry, format_bundle
 from ledger.core.cosignature import add_cosignature, cosign
+from ledger.core.pin import Pin, format_pin, make_pin, parse_pin
 from ledger.core.statement import sign_statement
 from ledger.core.status_change import REASON_WITHDRAWN, VALID, WITHDRAWN
 from ledger.errors import CodedError, ForkAlarm
 from tests.support.ledgers import START_S, TinyLedger, signer
-from verifier.core.pin import Pin, format_pin, make_pin, parse_pin
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList, check_newer
 from verifier.errors import BundleError
