@@ -16,11 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from credential.core.card import LoggedCredential, format_back, format_front, seal_keys
+from credential.core.card import LoggedCredential, Position, format_back, format_front, seal_keys
 from credential.core.case_file import Case, parse_case_file
 from credential.core.holder import format_words
 from credential.core.names import Name, parse_name
-from credential.core.qr_text import SealKeys, format_seal_keys
+from credential.core.qr_text import PREFIX, SealKeys, format_seal_keys
 from issuer.card_pdf import (
     BACK_MAX_VERSION,
     FRONT_MAX_VERSION,
@@ -30,16 +30,19 @@ from issuer.card_pdf import (
     render_slip,
     render_words_sheet,
 )
-from issuer.errors import InputError
+from issuer.errors import InputError, IssuerError
 from issuer.files import replace_file
-from issuer.qr import make_symbol, read_back, symbol_png
+from issuer.qr import make_symbol, read_back, symbol_png, version_for
 from ledger.core.calendar_days import date_of_seconds
+from ledger.core.cells import CELL_PATH_SIZE_BYTES
 
 TITLE: Final = "Attestation"
 PROVISIONAL: Final = "not registered yet"
 REFERENCE_CHARACTERS: Final = 8
 _PORTRAIT: Final = "portrait"
 _PNG_SCALE: Final = 6
+_FARTHEST: Final = Position(2**32 - 1, bytes(CELL_PATH_SIZE_BYTES))
+"""As long as a position gets on a ledger of four thousand million entries."""
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 RandomBytes = Callable[[int], bytes]
@@ -53,6 +56,16 @@ class Codes:
     back: str | None
     portrait: str | None
     slip: str | None
+
+    def limits(self) -> dict[str, tuple[str, int]]:
+        """Return text and largest version of each code that there is, by name."""
+        every = {
+            "front": (self.front, FRONT_MAX_VERSION),
+            "back": (self.back, BACK_MAX_VERSION),
+            "portrait": (self.portrait, BACK_MAX_VERSION),
+            "slip": (self.slip, SLIP_MAX_VERSION),
+        }
+        return {name: (text, version) for name, (text, version) in every.items() if text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +173,38 @@ def make_codes(logged: LoggedCredential, secret: bytes, random_bytes: RandomByte
     return Codes(format_front(logged), back, portrait, slip)
 
 
+def check_fit(case: Case, secret: bytes, random_bytes: RandomBytes) -> None:
+    """Check, before anything is registered, that every code of the card will fit its side.
+
+    Args:
+        case: the case before it has a position; it is judged with the largest one.
+        secret: the holder's 16 bytes.
+        random_bytes: returns so many bytes from a cryptographic source.
+
+    Raises:
+        IssuerError: too_large where names, places and what was told are too long together.
+        InputError: a part that must be open is missing.
+    """
+    too_large = IssuerError(
+        "too_large", "names, places and what was told are too long together", field="names"
+    )
+    try:
+        codes = make_codes(LoggedCredential(case.entry, _FARTHEST, case.disclosures), secret, random_bytes)
+    except ValueError:  # longer than any code holds
+        raise too_large from None
+    for text, max_version in codes.limits().values():
+        size_bytes = (len(text) - len(PREFIX)) * 2 // 3
+        if version_for(size_bytes) > max_version:
+            raise too_large
+
+
 def _make_pictures(codes: Codes) -> dict[str, bytes]:
     """Return the PNG of each code; each has been read back."""
-    wanted = {
-        "front": (codes.front, FRONT_MAX_VERSION),
-        "back": (codes.back, BACK_MAX_VERSION),
-        "portrait": (codes.portrait, BACK_MAX_VERSION),
-        "slip": (codes.slip, SLIP_MAX_VERSION),
-    }
     pictures = {}
-    for name, (text, max_version) in wanted.items():
-        if text is not None:
-            picture = symbol_png(make_symbol(text, max_version=max_version), _PNG_SCALE)
-            read_back(picture, text)
-            pictures[name] = picture
+    for name, (text, max_version) in codes.limits().items():
+        picture = symbol_png(make_symbol(text, max_version=max_version), _PNG_SCALE)
+        read_back(picture, text)
+        pictures[name] = picture
     return pictures
 
 

@@ -1,70 +1,49 @@
 """The desk: draws a status place, signs, registers, and hands out twelve words and a case file.
 
-docs/protocol.md, sections 4, 6 and 11. The order makes a crash harmless: the signed bytes and their place
-are on the desk's disk before anything is sent; after a crash, or a week without a network, the same bytes
-are sent again. Until then the credential is provisional: its case file has no position yet. Words are
-returned once and kept nowhere.
+docs/protocol.md, sections 4, 6 and 11. The order makes a crash harmless. First the signed bytes, their place
+and the sealed secret of their holder are on the desk's disk, in one transaction; then they are sent. After a
+crash, or a week without a network, the same bytes are sent again. The secret is erased once case file and
+papers are written: until then `interrupted` gives them out again. Without a network a credential is
+provisional: its case file has no position yet.
 
-    desk = Desk(config, signer, store, client, random_bytes=secrets.token_bytes, now_s=clock)
+    desk = Desk(config, signer, store, client, random_bytes=secrets.token_bytes, now_s=clock, vault=vault)
     issued = desk.issue_person(claims)
     issued.words, issued.case_file, issued.is_listed
+    desk.forget(issued.sub)                               # they are in safe hands
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from credential.core.case_file import (
     NONCE_BYTES,
-    NOT_LISTED_PATH,
     Case,
     open_case,
     parse_case_file,
     seal_case,
 )
-from credential.core.holder import SECRET_BYTES, format_words
-from credential.core.issue import IssuedCredential, PersonClaims, StatusPlace, issue, new_subject
-from credential.core.profiles import Profile, built_in_profile
+from credential.core.holder import SECRET_BYTES
+from credential.core.issue import PersonClaims, StatusPlace, issue, new_subject
+from credential.core.profiles import built_in_profile
+from issuer.cards import check_fit
 from issuer.desk_config import DeskConfig
 from issuer.desk_store import LISTED, REFUSED, DeskStore, Outgoing
 from issuer.errors import IssuerError
-from issuer.ledger_client import UNKNOWN_FATE, LedgerClient, Registered
+from issuer.issued import Issued as Issued
+from issuer.issued import Prepared, provisional_case
+from issuer.ledger_client import LedgerClient, Registered, is_refusal
+from issuer.places import PlaceDraw
 from issuer.status_changes import StatusChanges
+from issuer.vault import Held, Papers, Vault
 from ledger.core.calendar_days import DAY_S
 from ledger.core.cose_key import Signer
-from ledger.core.fields import PLACES, format_list_uri
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError
 
-HALF_USED: Final = PLACES // 2
-"""Places taken in a list from which on the issuer's next list is open."""
-_DRAWS_MAX: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """What the desk hands out for one person.
-
-    Attributes:
-        sub: subject of the credential; names its case file.
-        secret: the holder's 16 bytes.
-        case_file: the encrypted case file; provisional while `is_listed` is false.
-        is_listed: whether the credential is on the ledger.
-        waits_for: code for which it is not, "not_reachable" above all; "" where it is.
-    """
-
-    sub: str
-    secret: bytes
-    case_file: bytes
-    is_listed: bool
-    waits_for: str = ""
-
-    @property
-    def words(self) -> str:
-        """The holder's twelve words."""
-        return format_words(self.secret)
+_PAPERS: Final = Papers()
 
 
 class Desk:
@@ -79,6 +58,7 @@ class Desk:
         *,
         random_bytes: Callable[[int], bytes],
         now_s: Callable[[], int],
+        vault: Vault | None = None,
     ) -> None:
         """Put a desk together.
 
@@ -89,6 +69,7 @@ class Desk:
             client: the ledger.
             random_bytes: returns so many bytes from a cryptographic source.
             now_s: the time, epoch seconds.
+            vault: seals the secrets that wait for their papers; without one they live in this process only.
 
         Raises:
             IssuerError: usage, the desk is not connected to its ledger yet.
@@ -101,6 +82,12 @@ class Desk:
         self._client = client
         self._random_bytes = random_bytes
         self._now_s = now_s
+        self._vault = vault
+
+    @property
+    def store(self) -> DeskStore:
+        """The desk's state."""
+        return self._store
 
     def issue_person(
         self, person: PersonClaims, secret: bytes | None = None, vct: str = "sc:identity"
@@ -120,6 +107,7 @@ class Desk:
         people: Sequence[tuple[PersonClaims, bytes | None]],
         vct: str = "sc:identity",
         done: Callable[[], None] = lambda: None,
+        papers: Papers = _PAPERS,
     ) -> list[Issued | CodedError]:
         """Sign and register credentials, all in as few epochs as the ledger takes them.
 
@@ -127,27 +115,124 @@ class Desk:
             people: claims and, where a person has twelve words already, the 16-byte secret.
             vct: the profile.
             done: called after each.
+            papers: how their papers are made, for `interrupted`.
 
         Returns:
-            One outcome per person: what to hand out, or the ledger's refusal. Whoever stores the case
-            file of a listed one calls `forget` then.
+            One outcome per person: what to hand out, or the ledger's refusal. Whoever has stored the case
+            file and the words of one calls `forget`.
 
         Raises:
             InputError: a claim that the profile does not take; nothing is signed then.
-            IssuerError: out_of_scope where no place is left, storage_failed.
+            IssuerError: too_large, out_of_scope where no place is left, storage_failed.
         """
-        profile = built_in_profile(vct)
-        drawn: set[StatusPlace] = set()
-        prepared = [
-            self._prepare(profile, person, secret or self._random_bytes(SECRET_BYTES), drawn)
-            for person, secret in people
-        ]
-        self._store.add([outgoing for outgoing, _ in prepared])
-        outcomes = self._register([outgoing for outgoing, _ in prepared], done)
+        draw = self.draw()
+        prepared = [self.prepare(person, draw, secret, vct) for person, secret in people]
+        self.keep(prepared, papers)
+        outcomes = self.register([item.outgoing for item in prepared], done)
         return [
-            self._hand_out(outgoing.sub, secret, outcome)
-            for (outgoing, secret), outcome in zip(prepared, outcomes, strict=True)
+            self._hand_out(item.outgoing.sub, item.secret, outcome)
+            for item, outcome in zip(prepared, outcomes, strict=True)
         ]
+
+    def draw(self) -> PlaceDraw:
+        """Return places for the people of one call."""
+        return PlaceDraw(self._config, self._store, self._random_bytes)
+
+    def prepare(
+        self, person: PersonClaims, draw: PlaceDraw, secret: bytes | None = None, vct: str = "sc:identity"
+    ) -> Prepared:
+        """Draw a place and sign one credential; nothing is stored yet.
+
+        Raises:
+            InputError: a claim that the profile does not take.
+            IssuerError: too_large, the card could not be printed; out_of_scope where no place is left.
+        """
+        sub = new_subject(self._random_bytes)
+        holder = secret or self._random_bytes(SECRET_BYTES)
+        now_s = self._now_s()
+        issued = issue(
+            built_in_profile(vct),
+            person,
+            iss=self._config.issuer_id,
+            sub=sub,
+            iat_s=now_s - now_s % DAY_S,
+            place=draw.next_place(),
+            holder=holder,
+            signer=self._signer,
+            random_bytes=self._random_bytes,
+        )
+        case = provisional_case(issued, self._config.title)
+        check_fit(case, holder, self._random_bytes)
+        claims = issued.claims
+        return Prepared(
+            Outgoing(sub, claims.uri, claims.idx, issued.entry, self._seal(case, holder, sub)), holder
+        )
+
+    def keep(self, prepared: Sequence[Prepared], papers: Papers = _PAPERS) -> None:
+        """Store prepared credentials and their sealed secrets, all or none; only then may they be sent.
+
+        Raises:
+            IssuerError: place_taken, storage_failed.
+        """
+        sealed = [] if self._vault is None else [self._hold(self._vault, item, papers) for item in prepared]
+        self._store.add([item.outgoing for item in prepared], sealed)
+
+    def register(
+        self, outgoing: Sequence[Outgoing], done: Callable[[], None] = lambda: None
+    ) -> list[Registered | CodedError]:
+        """Send stored credentials and record what the ledger answered."""
+        if not outgoing:
+            return []
+        entries = [item.entry for item in outgoing]
+        outcomes = self._client.register(entries, self._signer.public_key, done)
+        with self._store.transaction():
+            for item, outcome in zip(outgoing, outcomes, strict=True):
+                if isinstance(outcome, Registered):
+                    self._store.mark_listed(item.sub, outcome.index, outcome.path, outcome.entry)
+                elif is_refusal(outcome):
+                    self._store.mark_refused(item.sub, outcome.code)
+        return outcomes
+
+    def interrupted(self) -> list[tuple[Issued, Papers]]:
+        """Return what an earlier run signed but did not hand out; batches take up their own.
+
+        Raises:
+            IssuerError: wrong_secret, storage_failed.
+        """
+        found = []
+        for sub in self._store.held_alone():
+            [stored] = self._store.outgoing(sub)
+            if stored.state == REFUSED:
+                self._store.forget(sub)
+            else:
+                found.append(self.take_up(stored))
+        return found
+
+    def take_up(self, stored: Outgoing) -> tuple[Issued, Papers]:
+        """Return what is to be handed out for a stored credential whose secret is still held.
+
+        Raises:
+            IssuerError: wrong_secret, the passphrase does not open it; not_found, nothing is held.
+        """
+        sealed = self._store.sealed(stored.sub)
+        if self._vault is None or sealed is None:
+            raise IssuerError("not_found", "the desk holds no secret of this credential", field="desk")
+        held = self._vault.open(stored.sub, sealed)
+        if stored.state != LISTED:
+            issued = Issued(stored.sub, held.secret, stored.case_file, False, stored.code or "not_reachable")
+            return issued, held.papers
+        case_file = self._with_position(stored, open_case(stored.case_file, held.secret), held.secret)
+        return Issued(stored.sub, held.secret, case_file, is_listed=True), held.papers
+
+    def fingerprint(self, data: bytes) -> bytes:
+        """Return what tells equal data from changed data at this desk, see `Vault.fingerprint`.
+
+        Raises:
+            IssuerError: usage, the desk has no vault.
+        """
+        if self._vault is None:
+            raise IssuerError("usage", "the desk was opened without its vault", field="desk")
+        return self._vault.fingerprint(data)
 
     def pending(self) -> list[Outgoing]:
         """Return the credentials whose fate the desk does not know."""
@@ -156,7 +241,7 @@ class Desk:
     def register_pending(self, done: Callable[[], None] = lambda: None) -> list[tuple[str, str]]:
         """Send everything pending again; return (subject, "" or the code of its refusal) for each."""
         waiting = self.pending()
-        outcomes = self._register(waiting, done)
+        outcomes = self.register(waiting, done)
         return [
             (item.sub, outcome.code if isinstance(outcome, CodedError) else "")
             for item, outcome in zip(waiting, outcomes, strict=True)
@@ -185,9 +270,11 @@ class Desk:
         return self._with_position(stored[0], case, secret)
 
     def forget(self, sub: str) -> None:
-        """Drop a listed credential from the outbox once its case file is stored."""
+        """Erase the held secret once case file and words are stored; drop the bytes too if it is listed."""
         if any(item.state == LISTED for item in self._store.outgoing(sub)):
             self._store.forget(sub)
+        else:
+            self._store.erase_secret(sub)
 
     def place_of(self, case_file: bytes) -> StatusPlace:
         """Return the status place of a case file of this desk; no words are needed.
@@ -207,55 +294,9 @@ class Desk:
         changes = StatusChanges(self._config, self._signer, self._store, self._client)
         return changes.change(place, change, reason, seq, now_s=self._now_s())
 
-    def _prepare(
-        self, profile: Profile, person: PersonClaims, secret: bytes, drawn: set[StatusPlace]
-    ) -> tuple[Outgoing, bytes]:
-        sub = new_subject(self._random_bytes)
-        now_s = self._now_s()
-        issued = issue(
-            profile,
-            person,
-            iss=self._config.issuer_id,
-            sub=sub,
-            iat_s=now_s - now_s % DAY_S,
-            place=self._draw_place(drawn),
-            holder=secret,
-            signer=self._signer,
-            random_bytes=self._random_bytes,
-        )
-        case_file = self._seal(_provisional(issued, self._config.title), secret, sub)
-        claims = issued.claims
-        return Outgoing(sub, claims.uri, claims.idx, issued.entry, case_file), secret
-
-    def _draw_place(self, drawn: set[StatusPlace]) -> StatusPlace:
-        """Draw a place at random from the desk's first list that is not half used, and add it to `drawn`."""
-        config = self._config
-        n = config.desk
-        while self._store.count_listed(format_list_uri(config.number, n)) >= HALF_USED:
-            n += config.desks
-        uri = format_list_uri(config.number, n)
-        for _ in range(_DRAWS_MAX):
-            # 17 bits are exactly the places of a list, so no number is likelier than another.
-            idx = int.from_bytes(self._random_bytes(4)) % PLACES
-            place = StatusPlace(uri, idx)
-            if place not in drawn and not self._store.is_used(uri, idx):
-                drawn.add(place)
-                return place
-        raise IssuerError("out_of_scope", "no free place was found", field="place")
-
-    def _register(
-        self, outgoing: Sequence[Outgoing], done: Callable[[], None]
-    ) -> list[Registered | CodedError]:
-        if not outgoing:
-            return []
-        entries = [item.entry for item in outgoing]
-        outcomes = self._client.register(entries, self._signer.public_key, done)
-        for item, outcome in zip(outgoing, outcomes, strict=True):
-            if isinstance(outcome, Registered):
-                self._store.mark_listed(item.sub, outcome.index, outcome.path, outcome.entry)
-            elif outcome.code not in UNKNOWN_FATE:
-                self._store.mark_refused(item.sub, outcome.code)
-        return outcomes
+    def _hold(self, vault: Vault, item: Prepared, papers: Papers) -> bytes:
+        held = Held(item.secret, papers.words, papers.print_name)
+        return vault.seal(item.outgoing.sub, held, self._random_bytes(NONCE_BYTES))
 
     def _hand_out(self, sub: str, secret: bytes, outcome: Registered | CodedError) -> Issued | CodedError:
         [stored] = self._store.outgoing(sub)
@@ -279,14 +320,3 @@ class Desk:
 
     def _seal(self, case: Case, secret: bytes, sub: str) -> bytes:
         return seal_case(case, secret, self._config.issuer_id, sub, self._random_bytes(NONCE_BYTES))
-
-
-def _provisional(issued: IssuedCredential, title: str) -> Case:
-    return Case(
-        entry=issued.entry,
-        index=0,
-        path=NOT_LISTED_PATH,
-        disclosures=tuple(part.content for part in issued.disclosures.values()),
-        decoys=tuple(part.content for part in issued.decoys),
-        title=title,
-    )

@@ -1,12 +1,14 @@
 """What a desk must not forget: the status places it has used, and what is on its way to the ledger.
 
-One SQLite file. A place and the signed statement that takes it are written in one transaction before
-anything is sent, so that after a crash the same bytes are sent again and no place is used twice. Nothing
-here is about a person: entries are public, and case files are encrypted with words that nobody stores.
+One SQLite file. A place, the signed statement that takes it and the sealed secret of its holder are written
+in one transaction before anything is sent, so that after a crash the same bytes are sent again, no place is
+used twice and no card is lost. Nothing here is about a person but the desk's own row keys of a batch:
+entries are public, case files are encrypted with the words, and the words with the passphrase (`vault`)
+until the papers are written. What is deleted is overwritten.
 
-    store.add([Outgoing(sub, "sc:1/0", 4711, entry, case_file)])
+    store.add([Outgoing(sub, "sc:1/0", 4711, entry, case_file)], [sealed])
     store.mark_listed(sub, index, path, logged_entry)
-    store.forget(sub)                                     # the case file is in safe hands
+    store.forget(sub)                                     # case file and words are in safe hands
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from issuer.errors import IssuerError
 
@@ -33,6 +35,13 @@ CREATE TABLE IF NOT EXISTS place (
 CREATE TABLE IF NOT EXISTS outgoing (
     sub TEXT PRIMARY KEY, entry BLOB NOT NULL, case_file BLOB NOT NULL,
     ledger_index INTEGER, path BLOB, logged BLOB, code TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE IF NOT EXISTS salt (salt BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS secret (sub TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS batch (id TEXT PRIMARY KEY, folder TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS batch_row (
+    row_key TEXT PRIMARY KEY, batch TEXT NOT NULL, fingerprint BLOB NOT NULL, sub TEXT NOT NULL UNIQUE,
+    sheet INTEGER NOT NULL, number INTEGER NOT NULL, UNIQUE (batch, sheet, number)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS status_list (
     uri TEXT PRIMARY KEY, seq INTEGER NOT NULL, next_seq INTEGER, entry BLOB
@@ -106,21 +115,52 @@ class DeskStore:
             row = self._db.execute("SELECT uri, idx FROM place WHERE sub = ?", (sub,)).fetchone()
         return None if row is None else (str(row[0]), int(row[1]))
 
-    def add(self, outgoing: Sequence[Outgoing]) -> None:
-        """Store signed credentials and take their places, all or none.
+    def salt(self, fresh: bytes) -> bytes:
+        """Return the salt of this desk; `fresh` becomes it where there is none yet."""
+        with self.transaction() as db:
+            db.execute("INSERT INTO salt SELECT ? WHERE NOT EXISTS (SELECT 1 FROM salt)", (fresh,))
+            return bytes(db.execute("SELECT salt FROM salt").fetchone()[0])
+
+    def add(self, outgoing: Sequence[Outgoing], sealed: Sequence[bytes] = ()) -> None:
+        """Store signed credentials, take their places and hold their sealed secrets, all or none.
+
+        Args:
+            outgoing: the credentials.
+            sealed: the sealed secret of each, or nothing at all.
 
         Raises:
             IssuerError: place_taken, a place or a subject was used before; storage_failed.
         """
-        with self._transaction():
-            self._db.executemany(
+        with self.transaction() as db:
+            db.executemany(
                 "INSERT INTO place (uri, idx, sub, state) VALUES (?, ?, ?, ?)",
                 [(item.uri, item.idx, item.sub, PENDING) for item in outgoing],
             )
-            self._db.executemany(
+            db.executemany(
                 "INSERT INTO outgoing (sub, entry, case_file) VALUES (?, ?, ?)",
                 [(item.sub, item.entry, item.case_file) for item in outgoing],
             )
+            db.executemany(
+                "INSERT INTO secret (sub, sealed) VALUES (?, ?)",
+                [(item.sub, row) for item, row in zip(outgoing, sealed, strict=True)] if sealed else [],
+            )
+
+    def sealed(self, sub: str) -> bytes | None:
+        """Return the sealed secret that is held for a credential, or None."""
+        with _storage():
+            row = self._db.execute("SELECT sealed FROM secret WHERE sub = ?", (sub,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def held_alone(self) -> list[str]:
+        """Return the subjects whose papers were not written, oldest first; those of batches are not among them."""
+        query = "SELECT sub FROM secret WHERE sub NOT IN (SELECT sub FROM batch_row) ORDER BY rowid"
+        with _storage():
+            return [str(sub) for (sub,) in self._db.execute(query)]
+
+    def erase_secret(self, sub: str) -> None:
+        """Erase the sealed secret of a credential."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM secret WHERE sub = ?", (sub,))
 
     def outgoing(self, sub: str | None = None) -> list[Outgoing]:
         """Return what is stored, oldest first: one subject, or all."""
@@ -135,23 +175,24 @@ class DeskStore:
 
     def mark_listed(self, sub: str, index: int, path: bytes, logged: bytes) -> None:
         """Record where a credential stands in the ledger."""
-        with self._transaction():
-            self._db.execute("UPDATE place SET state = ? WHERE sub = ?", (LISTED, sub))
-            self._db.execute(
+        with self.transaction() as db:
+            db.execute("UPDATE place SET state = ? WHERE sub = ?", (LISTED, sub))
+            db.execute(
                 "UPDATE outgoing SET ledger_index = ?, path = ?, logged = ?, code = '' WHERE sub = ?",
                 (index, path, logged, sub),
             )
 
     def mark_refused(self, sub: str, code: str) -> None:
         """Record that the ledger refused a credential. Its place stays used."""
-        with self._transaction():
-            self._db.execute("UPDATE place SET state = ? WHERE sub = ?", (REFUSED, sub))
-            self._db.execute("UPDATE outgoing SET code = ? WHERE sub = ?", (code, sub))
+        with self.transaction() as db:
+            db.execute("UPDATE place SET state = ? WHERE sub = ?", (REFUSED, sub))
+            db.execute("UPDATE outgoing SET code = ? WHERE sub = ?", (code, sub))
 
     def forget(self, sub: str) -> None:
-        """Drop a credential's bytes, once its case file is stored elsewhere. Its place stays used."""
-        with self._transaction():
-            self._db.execute("DELETE FROM outgoing WHERE sub = ?", (sub,))
+        """Drop a credential's bytes and erase its secret, once both are elsewhere. Its place stays used."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM outgoing WHERE sub = ?", (sub,))
+            db.execute("DELETE FROM secret WHERE sub = ?", (sub,))
 
     def status_seq(self, uri: str) -> tuple[int, bytes | None]:
         """Return the list's last known sequence number, and a status statement whose fate is not known."""
@@ -161,8 +202,8 @@ class DeskStore:
 
     def stage_status(self, uri: str, seq: int, entry: bytes) -> None:
         """Store a status statement before it is sent."""
-        with self._transaction():
-            self._db.execute(
+        with self.transaction() as db:
+            db.execute(
                 "INSERT INTO status_list (uri, seq, next_seq, entry) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (uri) DO UPDATE SET next_seq = excluded.next_seq, entry = excluded.entry",
                 (uri, seq - 1, seq, entry),
@@ -170,22 +211,46 @@ class DeskStore:
 
     def settle_status(self, uri: str, *, accepted: bool) -> None:
         """Record the fate of the stored status statement."""
-        with self._transaction():
-            self._db.execute(
+        with self.transaction() as db:
+            db.execute(
                 "UPDATE status_list SET seq = iif(?, next_seq, seq), next_seq = NULL, entry = NULL WHERE uri = ?",
                 (accepted, uri),
             )
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is written inside is on the disk at the end, or none of it; one inside another joins it.
+
+        Raises:
+            IssuerError: storage_failed; place_taken where a key stands there already.
+        """
+        if self._is_open():
+            yield self._db
+            return
         with _storage():
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield
+                yield self._db
+                self._commit()
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._is_open():
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+
+    def query(self, sql: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a question.
+
+        Raises:
+            IssuerError: storage_failed.
+        """
+        with _storage():
+            return self._db.execute(sql, tuple(values)).fetchall()
+
+    def _is_open(self) -> bool:
+        return self._db.in_transaction
+
+    def _commit(self) -> None:
+        self._db.execute("COMMIT")
 
 
 @contextmanager

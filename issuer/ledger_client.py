@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from issuer.errors import IssuerError
 from ledger.core.cells import CELL_SIZE
 from ledger.core.cose_key import PublicKey
 from ledger.core.merkle import leaf_hash
@@ -23,8 +24,10 @@ from ledger.core.receipt import check_inclusion_receipt, parse_inclusion_receipt
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError, VerificationError
 
-UNKNOWN_FATE: Final = frozenset({"not_reachable", "read_only", "rate_limited", "storage_failed"})
-"""Codes after which the same bytes are sent again later; with every other the ledger has refused them."""
+UNKNOWN_FATE: Final = frozenset({"not_reachable", "not_found", "read_only", "rate_limited", "storage_failed"})
+"""Codes after which the same bytes are sent again later; with every other the ledger has refused them.
+
+A ledger answers not_found for what it took but did not put into an epoch: sent again, it says why."""
 _CELL_LEVELS: Final = 4
 
 
@@ -41,6 +44,10 @@ class LedgerPin:
     origin: str
     charter_hash: bytes
     receipts_key: PublicKey
+
+
+class UnprovenError(IssuerError):
+    """An answer that proves nothing: the statement may be on the ledger or not, and is sent again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +148,18 @@ def check_registered(entry: bytes, answer: bytes, key: PublicKey, pin: LedgerPin
 def checked(
     entry: bytes, answer: bytes | CodedError, key: PublicKey, pin: LedgerPin
 ) -> Registered | CodedError:
-    """Return what `check_registered` returns, and a refusal as it is; never raises a coded error."""
+    """Return what `check_registered` returns, a refusal as it is, and `UnprovenError` for a false answer."""
     if isinstance(answer, CodedError):
         return answer
     try:
         return check_registered(entry, answer, key, pin)
     except CodedError as error:
-        return error
+        return UnprovenError(error.code, error.detail, field=error.field)
+
+
+def is_refusal(error: CodedError) -> bool:
+    """Return whether the ledger has refused the statement for good."""
+    return error.code not in UNKNOWN_FATE and not isinstance(error, UnprovenError)
 
 
 class InProcessLedgerClient:

@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from issuer.errors import IssuerError
-from issuer.ledger_client import LedgerPin, Registered, checked
+from issuer.ledger_client import LedgerPin, Registered, UnprovenError, checked
 from ledger.codes import CODES
 from ledger.core import cbor
 from ledger.core.bundle import MAX_BUNDLE_SIZE
@@ -118,7 +118,7 @@ class HttpLedgerClient:
         except (httpx.HTTPError, httpx.InvalidURL):
             return IssuerError("not_reachable", "the ledger did not answer", field="ledger")
         except CodedError as error:
-            return error
+            return UnprovenError(error.code, error.detail, field=error.field)
 
     def _same_ledger(self, url: str, response: httpx.Response) -> str:
         target = urljoin(url, response.headers.get("Location", ""))

@@ -16,7 +16,7 @@ from credential.core.issue import StatusPlace
 from issuer.desk_config import DeskConfig
 from issuer.desk_store import DeskStore
 from issuer.errors import InputError
-from issuer.ledger_client import UNKNOWN_FATE, LedgerClient, Registered
+from issuer.ledger_client import LedgerClient, Registered, is_refusal
 from issuer.ledger_view import open_view
 from ledger.core.calendar_days import month_of_seconds
 from ledger.core.cose_key import Signer
@@ -103,7 +103,7 @@ class StatusChanges:
         try:
             self._settle(uri)
         except CodedError as error:
-            if error.code in UNKNOWN_FATE:
+            if not is_refusal(error):
                 raise
 
     def _settle(self, uri: str) -> Registered | None:
@@ -113,7 +113,7 @@ class StatusChanges:
             return None
         [outcome] = self._client.register([entry], self._signer.public_key)
         if isinstance(outcome, CodedError):
-            if outcome.code not in UNKNOWN_FATE:
+            if is_refusal(outcome):
                 self._store.settle_status(uri, accepted=False)
             raise outcome
         self._store.settle_status(uri, accepted=True)

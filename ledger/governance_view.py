@@ -23,9 +23,6 @@ from ledger.errors import StorageError, VerificationError
 from ledger.files import read_file
 from ledger.govern_files import parse_charter_file
 from ledger.remote import RemoteLedger, is_address
-from ledger.service.replay import Replay
-from ledger.store.engine import DATABASE_NAME, open_engine
-from ledger.store.entries import LedgerReader
 
 _APPROVALS_NEVER: Final = 1 << 30
 
@@ -82,6 +79,10 @@ def fold_bundle(data: bytes, pin: Pin | None = None) -> Governance:
 
 
 def _replay_directory(path: Path, pin: Pin | None) -> Governance:
+    from ledger.service.replay import Replay  # a bundle is read without the database's libraries
+    from ledger.store.engine import DATABASE_NAME, open_engine
+    from ledger.store.entries import LedgerReader
+
     if not (path / DATABASE_NAME).is_file():
         raise StorageError("there is no ledger in this directory", field="source", code="not_found")
     engine = open_engine(path / DATABASE_NAME, "read")

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSPHRASE = "a passphrase for tests"
@@ -81,12 +80,11 @@ class Town:
 
     def run_all(self, commands: list[tuple[str, ...]], *, expect: int = 0) -> list[str]:
         """Run command lines side by side and return what each printed."""
-        outputs = []
-        for process in [self.start(*command) for command in commands]:
-            out, err = process.communicate(timeout=120)
-            assert process.returncode == expect, f"{process.args}: {process.returncode}\n{out}\n{err}"
-            outputs.append(out + err)
-        return outputs
+        processes = [self.start(*command) for command in commands]
+        ended = [process.communicate(timeout=120) for process in processes]
+        for process, (out, err) in zip(processes, ended, strict=True):
+            assert process.returncode == expect, f"{process.args!r}: {process.returncode}\n{out}\n{err}"
+        return [out + err for out, err in ended]
 
     @contextmanager
     def serve(self, *arguments: str) -> Iterator[Server]:
@@ -111,15 +109,6 @@ class Town:
         """Return what the ledger's pin file says."""
         value: dict[str, str] = json.loads((self.folder / "data" / "pin.json").read_text())
         return value
-
-    def audit(self, *arguments: str, expect: int = 0) -> dict[str, Any]:
-        """Audit the data directory and return the report."""
-        out = self.run(
-            "ledger", "audit", "data", "--pin", "data/pin.json", "--jobs", "1", "--json", *arguments,
-            expect=expect,
-        )  # fmt: skip
-        report: dict[str, Any] = json.loads(out)
-        return report
 
 
 def found_town(folder: Path, *, epoch_ms: int) -> Town:

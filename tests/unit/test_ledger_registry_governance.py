@@ -110,6 +110,15 @@ def test_a_proposal_past_its_deadline_lapses_when_an_epoch_opens() -> None:
     assert world.registry.governance.proposals == {}
 
 
+def test_a_proposal_stands_to_the_last_millisecond_of_its_deadline() -> None:
+    world = World()
+    world.admit("civil-1")
+    action = world.action("civil-1", Suspend(), not_after=world.now_s + 60)
+    world.epoch(world.approval(1, action))
+    world.epoch(world.approval(2, action), at_ms=action.not_after * 1000)
+    assert world.registry.governance.issuers["civil-1"].suspended
+
+
 def test_an_effect_lapses_the_other_proposals_on_its_subject_only() -> None:
     world = World()
     world.admit("civil-1")

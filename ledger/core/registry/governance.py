@@ -188,7 +188,9 @@ class Governance:
                 if any(name == action.subject for name, _ in self.governors):
                     raise VerificationError("place_taken", "a governor has this name", field="action.subject")
                 if len(self.issuers) >= MAX_ISSUERS:
-                    raise VerificationError("out_of_scope", "the ledger is full of issuers", field="action.subject")
+                    raise VerificationError(
+                        "out_of_scope", "the ledger is full of issuers", field="action.subject"
+                    )
                 parse_party(action.subject, field="action.subject")
                 issuer = admit(action.subject, len(self.issuers) + 1, verb.admission, index)
             elif issuer is None:

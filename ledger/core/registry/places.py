@@ -105,6 +105,7 @@ class PlaceBook:
         self.journal_head = hashlib.sha256(b"\x02status/v1" + origin.encode()).digest()
         self._uris: list[str] = []
         self._positions: dict[str, int] = {}
+        self._numbers: dict[str, tuple[int, int]] = {}
         self._journal = bytearray()
 
     def judge_place(self, issuer: Issuer, uri: str, idx: int) -> None:
@@ -114,7 +115,7 @@ class PlaceBook:
             VerificationError: out_of_scope for a list that is not the issuer's or not open; place_taken.
         """
         known = self.lists.get(uri)
-        number, n = parse_list_uri(uri, field="claims.status.uri")
+        number, n = self._numbers.get(uri) or parse_list_uri(uri, field="claims.status.uri")
         if number != issuer.number:
             raise VerificationError("out_of_scope", "not a list of this issuer", field="claims.status.uri")
         if n >= issuer.scope.desks:
@@ -132,6 +133,7 @@ class PlaceBook:
         if state is None:
             state = self.lists[uri] = ListState()
             self._positions[uri] = len(self._uris)
+            self._numbers[uri] = parse_list_uri(uri, field="claims.status.uri")
             self._uris.append(uri)
         state.take(idx)
 
@@ -213,9 +215,7 @@ class PlaceBook:
             b"\x02" + self.journal_head + hashlib.sha256(line).digest()
         ).digest()
         position = self._positions[uri]
-        self._journal += _JOURNAL.pack(
-            index, kid or _NO_KID, position, row.idx, row.old, row.new, row.reason
-        )
+        self._journal += _JOURNAL.pack(index, kid or _NO_KID, position, row.idx, row.old, row.new, row.reason)
 
     def format_places(self) -> list[list[Any]]:
         """Return part 3 of the registry digest, ready to be encoded."""

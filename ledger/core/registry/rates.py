@@ -27,6 +27,9 @@ class Windows:
         self.first_indexes: dict[int, int] = {}
         self.accepted: dict[int, Counter[int]] = {}
         self.live: dict[int, Counter[int]] = {}
+        # Kept beside what they follow from, because every credential asks for them.
+        self._totals: dict[int, int] = {}
+        self._quarters: dict[int, int] = {}
 
     def copy(self) -> Windows:
         """Return a copy for `Registry.abandon_epoch`."""
@@ -35,6 +38,7 @@ class Windows:
         twin.first_indexes = dict(self.first_indexes)
         twin.accepted = {number: Counter(hours) for number, hours in self.accepted.items()}
         twin.live = {number: Counter(quarters) for number, quarters in self.live.items()}
+        twin._totals = dict(self._totals)
         return twin
 
     def open_epoch(self, time_ms: int, first_index: int) -> None:
@@ -46,6 +50,7 @@ class Windows:
             for old in [h for h in self.first_indexes if h < hour - REACH_HOURS]:
                 del self.first_indexes[old]
             self.accepted = _pruned(self.accepted, hour - RATE_HOURS + 1)
+            self._totals = {number: hours.total() for number, hours in self.accepted.items()}
             self.live = _pruned(self.live, quarter_of_seconds(time_ms // 1000) + 1)
 
     @property
@@ -55,14 +60,17 @@ class Windows:
 
     def accepted_count(self, issuer_number: int) -> int:
         """Return the credentials accepted of an issuer in the running hour and the 23 before."""
-        hours = self.accepted.get(issuer_number)
-        return hours.total() if hours else 0
+        return self._totals.get(issuer_number, 0)
 
     def count_credential(self, issuer_number: int, exp_s: int) -> None:
         """Count one accepted credential; one that ends by now (its profile is short) is not live."""
-        self.accepted.setdefault(issuer_number, Counter())[self.hour] += 1
+        _count(self.accepted, issuer_number, self.hour)
+        self._totals[issuer_number] = self._totals.get(issuer_number, 0) + 1
         if exp_s > self.hour * HOUR_S:
-            self.live.setdefault(issuer_number, Counter())[quarter_of_seconds(exp_s)] += 1
+            quarter = self._quarters.get(exp_s)
+            if quarter is None:
+                quarter = self._quarters[exp_s] = quarter_of_seconds(exp_s)
+            _count(self.live, issuer_number, quarter)
 
     def format_rates(self) -> list[Any]:
         """Return part 4 of the registry digest, ready to be encoded."""
@@ -71,6 +79,13 @@ class Windows:
     def format_live(self) -> list[Any]:
         """Return part 5 of the registry digest, ready to be encoded."""
         return _rows(self.live)
+
+
+def _count(counts: dict[int, Counter[int]], number: int, at: int) -> None:
+    counter = counts.get(number)
+    if counter is None:
+        counter = counts[number] = Counter()
+    counter[at] += 1
 
 
 def _pruned(counts: dict[int, Counter[int]], first: int) -> dict[int, Counter[int]]:
