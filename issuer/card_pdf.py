@@ -82,7 +82,7 @@ def render_card(face: CardFace, words: CardWords = ENGLISH, *, created: datetime
         created: creation date of the document; give a whole day, since the file is kept by printers.
 
     Raises:
-        IssuerError: too_large where a code does not fit, malformed for a text that is not alphanumeric,
+        CodedError: too_large where a code does not fit, malformed for a text that is not alphanumeric,
             unsupported where the issuer's name or a text is in a script without a font.
     """
     return render_batch((face,), words, created=created)
@@ -93,7 +93,7 @@ def render_batch(faces: Sequence[CardFace], words: CardWords = ENGLISH, *, creat
 
     Raises:
         InputError: no card at all.
-        IssuerError: as for `render_card`.
+        CodedError: as for `render_card`.
     """
     if not faces:
         raise InputError("faces", "must have at least one card")
@@ -148,7 +148,7 @@ def render_slip(slip_text: str, words: CardWords = ENGLISH, *, created: datetime
     """Return a page with the slip whose code opens the closed parts of one card, in the size of a card.
 
     Raises:
-        IssuerError: too_large where the code does not fit, malformed for a text that is not alphanumeric.
+        CodedError: too_large where the code does not fit, malformed for a text that is not alphanumeric.
     """
     symbol = make_symbol(slip_text, max_version=SLIP_MAX_VERSION)
     with _paper(words, created) as paper:

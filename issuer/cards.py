@@ -20,6 +20,8 @@ from credential.core.card import LoggedCredential, Position, format_back, format
 from credential.core.case_file import Case, parse_case_file
 from credential.core.holder import format_words
 from credential.core.names import Name, parse_name
+from credential.core.padding import parse_padded
+from credential.core.profiles import PORTRAIT
 from credential.core.qr_text import PREFIX, SealKeys, format_seal_keys
 from issuer.card_pdf import (
     BACK_MAX_VERSION,
@@ -39,7 +41,6 @@ from ledger.core.cells import CELL_PATH_SIZE_BYTES
 TITLE: Final = "Attestation"
 PROVISIONAL: Final = "not registered yet"
 REFERENCE_CHARACTERS: Final = 8
-_PORTRAIT: Final = "portrait"
 _PNG_SCALE: Final = 6
 _FARTHEST: Final = Position(2**32 - 1, bytes(CELL_PATH_SIZE_BYTES))
 """As long as a position gets on a ledger of four thousand million entries."""
@@ -50,12 +51,12 @@ RandomBytes = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Texts of the codes of one card; None where the person has nothing to put there."""
+    """Texts of the codes of one card; only a portrait may be missing, whatever else is known."""
 
     front: str
-    back: str | None
+    back: str
     portrait: str | None
-    slip: str | None
+    slip: str
 
     def limits(self) -> dict[str, tuple[str, int]]:
         """Return text and largest version of each code that there is, by name."""
@@ -76,20 +77,19 @@ class CardPrints:
         codes: texts of the codes.
         pictures: PNG of each code by name: front, back, portrait, slip.
         card_pdf: one page with the card, and a second card where there is a portrait.
-        slip_pdf: the code that opens the sealed parts, or None where nothing is sealed.
+        slip_pdf: the code that opens the sealed parts.
     """
 
     codes: Codes
     pictures: dict[str, bytes]
     card_pdf: bytes
-    slip_pdf: bytes | None
+    slip_pdf: bytes
 
     def files(self, stem: str) -> dict[str, bytes]:
         """Return the content of each file by its name, which begins with `stem`."""
         named = {f"{stem}-{name}.png": data for name, data in self.pictures.items()}
         named[f"{stem}-card.pdf"] = self.card_pdf
-        if self.slip_pdf is not None:
-            named[f"{stem}-slip.pdf"] = self.slip_pdf
+        named[f"{stem}-slip.pdf"] = self.slip_pdf
         return named
 
 
@@ -125,7 +125,7 @@ def print_card(
         codes,
         pictures,
         card_pdf=render_batch(faces, created=created),
-        slip_pdf=None if codes.slip is None else render_slip(codes.slip, created=created),
+        slip_pdf=render_slip(codes.slip, created=created),
     )
 
 
@@ -161,16 +161,12 @@ def make_codes(logged: LoggedCredential, secret: bytes, random_bytes: RandomByte
     """
     claims, profile = logged.claims, logged.profile
     keys = seal_keys(secret, claims)
-    present = logged.parts().keys() & set(profile.card.back)
-    without_portrait = [name for name in profile.card.back if name != _PORTRAIT]
-    back = portrait = slip = None
-    if present - {_PORTRAIT}:
-        back = format_back(logged, keys, random_bytes, leave_out=(_PORTRAIT,))
-    if _PORTRAIT in present:
+    without_portrait = [name for name in profile.card.back if name != PORTRAIT]
+    back = format_back(logged, keys, random_bytes, leave_out=(PORTRAIT,))
+    portrait = None
+    if PORTRAIT in logged.said_parts():
         portrait = format_back(logged, keys, random_bytes, leave_out=without_portrait)
-    if present:
-        slip = format_seal_keys(SealKeys(claims.sub, keys))
-    return Codes(format_front(logged), back, portrait, slip)
+    return Codes(format_front(logged), back, portrait, format_seal_keys(SealKeys(claims.sub, keys)))
 
 
 def check_fit(case: Case, secret: bytes, random_bytes: RandomBytes) -> None:
@@ -223,7 +219,7 @@ def _face(logged: LoggedCredential, case: Case, front: str, back: str | None, pr
 
 
 def _first_name(logged: LoggedCredential) -> Name:
-    part = logged.parts().get("names")
+    part = logged.said_parts().get("names")
     if part is None:
         raise InputError("print-name", "needs a name, and the credential has none")
-    return parse_name(part.value[0])
+    return parse_name(parse_padded(part.value, "names")[0])

@@ -8,14 +8,18 @@ what is there. The portrait is read from beside the record and made small; the p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from credential.core.card import parse_card
 from credential.core.issue import Companion, PersonClaims
+from credential.core.qr_text import parse_qr_text
 from issuer.errors import InputError
 from issuer.files import read_file
 from issuer.person import UNKNOWN, Person
 from issuer.portrait import MAX_IMAGE_BYTES, compress_portrait
+from ledger.core.statement import parse_statement
 
 
 def claims_of(person: Person, folder: Path, companion: Companion | None = None) -> PersonClaims:
@@ -48,6 +52,20 @@ def claims_of(person: Person, folder: Path, companion: Companion | None = None) 
     )
 
 
+def subject_of(texts: Sequence[str]) -> str:
+    """Return `iss/sub` of the one card of which these are codes: a child's or an adult's own.
+
+    Raises:
+        InputError: no code, or codes of several cards.
+        MalformedError: a code of another kind (code unsupported), or not of its form.
+    """
+    statements = [parse_statement(parse_card(parse_qr_text(text)).entry) for text in texts]
+    subjects = {f"{statement.iss}/{statement.sub}" for statement in statements}
+    if len(subjects) != 1:
+        raise InputError("card", "must be the code of one card")
+    return subjects.pop()
+
+
 def companion_of(
     vct: str, child: str | None, adult: str | None, scope: str, until: str | None
 ) -> Companion | None:
@@ -55,8 +73,8 @@ def companion_of(
 
     Args:
         vct: the profile.
-        child: subject of the child's credential.
-        adult: subject of the adult's own credential, if there is one.
+        child: subject of the child's credential; `iss/sub` where another issuer signed it.
+        adult: the same of the adult's own credential, if there is one.
         scope: one of `credential.core.issue.SCOPES`.
         until: last day, YYYY-MM-DD.
 

@@ -27,19 +27,42 @@ from credential.core.case_file import CASE_FILE_MAX_BYTES, open_case, parse_case
 from credential.core.issue import SCOPES, Companion, PersonClaims, StatusPlace
 from credential.core.profiles import built_in_profiles
 from issuer.cards import stem_of
-from issuer.claims import claims_of, companion_of
-from issuer.desk_folder import APPLICATION, MakeClient, connect_desk, init_desk, open_desk, read_config
+from issuer.claims import claims_of, companion_of, subject_of
+from issuer.desk_folder import (
+    APPLICATION,
+    MakeClient,
+    connect_desk,
+    init_desk,
+    open_client,
+    open_desk,
+    read_config,
+)
 from issuer.errors import InputError
 from issuer.files import make_folder, read_file, replace_file
 from issuer.handover import WORDS_KNOWN, WORDS_ON_SCREEN, WORDS_ON_SHEET, hand_out, print_again
 from issuer.ledger_http import HttpLedgerClient, fetch_bundle
+from issuer.ledger_view import open_view
 from issuer.person import PERSON_MAX_BYTES, parse_person
+from issuer.portrait import MAX_IMAGE_BYTES
 from issuer.prompts import ask_passphrase, ask_secret
+from issuer.qr import PREFIX, read_symbols
+from issuer.replacement import (
+    WHEN,
+    check_holder,
+    keep_for_later,
+    old_card_of,
+    read_old_card,
+    relay_file,
+    sign_replacement,
+    waiting,
+)
+from issuer.replacement import relay as relay_statement
 from issuer.sizes import reference_size
 from issuer.status_changes import CHANGES
 from ledger.codes import EXIT_OK, EXIT_VERDICT, exit_code
 from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.errors import CodedError
+from ledger.terminal import accept_any_console
 
 app = typer.Typer(
     help="Issue attestations, print cards, change their status.",
@@ -126,9 +149,11 @@ def connect(
 def issue(
     persons: Annotated[list[Path], typer.Argument(help="One PERSON.json for each credential.")],
     vct: Annotated[str, typer.Option(help="Profile: sc:identity or sc:companion.")] = "sc:identity",
-    child: Annotated[str | None, typer.Option(help="Companion: subject of the child's credential.")] = None,
+    child: Annotated[
+        str | None, typer.Option(help="Companion: the child's credential, as its subject or its card's code.")
+    ] = None,
     adult: Annotated[
-        str | None, typer.Option(help="Companion: subject of the adult's own credential.")
+        str | None, typer.Option(help="Companion: the adult's own credential, in the same way.")
     ] = None,
     scope: Annotated[str, typer.Option(help=f"Companion: one of {', '.join(SCOPES)}.")] = SCOPES[0],
     until: Annotated[str | None, typer.Option(help="Companion: last day, YYYY-MM-DD.")] = None,
@@ -148,7 +173,7 @@ def issue(
     """Issue credentials, register them and write case files and cards."""
     if words_file is not None and len(persons) > 1:
         raise InputError("words-file", "belongs to one person")
-    companion = companion_of(vct, child, adult, scope, until)
+    companion = companion_of(vct, _subject(child), _subject(adult), scope, until)
     claims = [_read_person(path, companion) for path in persons]
     secret = None if words_file is None else ask_secret(words_file)
     folder = _folder(out, desk)
@@ -247,6 +272,65 @@ def status(
 
 
 @app.command()
+def replace(
+    case_file: Annotated[Path | None, typer.Argument(help="Case file of the old card.")] = None,
+    card: Annotated[
+        str | None, typer.Option(help="Instead: the old card's code, as a picture or as SC1:...")
+    ] = None,
+    words_file: WordsFile = None,
+    when: Annotated[
+        str, typer.Option(help="now; batch: keep it, and send it with others by sc-issuer relay; or never.")
+    ] = WHEN[0],
+    desk: DeskFolder = _DESK,
+) -> None:
+    """Have a bearer's old card replaced by herself: of any issuer, at any desk, with her 12 words.
+
+    The desk that issued the old card takes no part and is not told. No key of this desk is used.
+    """
+    if when not in WHEN:
+        raise InputError("when", f"must be one of {', '.join(WHEN)}")
+    if (case_file is None) == (card is None):
+        raise InputError("card", "give either a case file or the code of the old card")
+    secret = ask_secret(words_file)
+    if case_file is not None:
+        old = old_card_of(open_case(_read_case(case_file), secret))
+    else:
+        old = read_old_card(_read_codes(str(card)))
+    check_holder(old, secret)
+    if when == "never":
+        _out.print("Nothing is sent: the old card goes on to read as it does.")
+        return
+    config, client = open_client(desk, _make_client)
+    view = open_view(client.bundle(), bytes.fromhex(config.charter))
+    status = view.status(old.claims.uri, old.claims.idx)
+    entry = sign_replacement(old, secret, status=status, now_s=_now_s())
+    if when == "batch":
+        _out.print(f"Kept: {keep_for_later(desk, entry)}; send it within two months", markup=False)
+        return
+    _out.print(f"Registered at index {relay_statement(client, entry).index}", markup=False)
+
+
+@app.command()
+def relay(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Statements of holders; all that the desk keeps if absent.")
+    ] = None,
+    desk: DeskFolder = _DESK,
+) -> None:
+    """Send the replacements that bearers signed and the desk kept; what is registered is deleted here."""
+    _, client = open_client(desk, _make_client)
+    worst = EXIT_OK
+    for path in files or waiting(desk):
+        try:
+            _out.print(f"{path.name}: registered at index {relay_file(client, path).index}", markup=False)
+        except CodedError as error:
+            _err.print(f"{path.name}: {error}", markup=False)
+            worst = max(worst, exit_code(error.code))
+    if worst != EXIT_OK:
+        raise typer.Exit(worst)
+
+
+@app.command()
 def sizes(
     vct: Annotated[
         list[str] | None, typer.Option(help="A profile; may be given again. All if absent.")
@@ -272,6 +356,7 @@ def sizes(
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    accept_any_console()
     try:
         app()
     except CodedError as error:
@@ -295,6 +380,20 @@ def _folder(out: Path | None, desk: Path) -> Path:
 
 def _read_case(path: Path) -> bytes:
     return read_file(path, "case_file", max_size=CASE_FILE_MAX_BYTES)
+
+
+def _read_codes(source: str) -> list[str]:
+    """Return the codes of a card: a text itself, or all in a picture."""
+    if source.startswith(PREFIX):
+        return [source]
+    return read_symbols(read_file(Path(source), "card", max_size=MAX_IMAGE_BYTES))
+
+
+def _subject(given: str | None) -> str | None:
+    """Return a subject: what was typed, or that of the card whose code was given."""
+    if given is None or not (given.startswith(PREFIX) or Path(given).is_file()):
+        return given
+    return subject_of(_read_codes(given))
 
 
 def _read_person(path: Path, companion: Companion | None) -> PersonClaims:

@@ -143,11 +143,21 @@ def open_desk(
         IssuerError: not_found, usage where it is not connected, wrong_secret, storage_failed.
         InputError: the settings are not of their form.
     """
+    config, client = open_client(folder, make_client)
+    signer = load_key(folder / KEY, passphrase)
+    store = DeskStore(folder / STATE)
+    return Desk(config, signer, store, client, random_bytes=random_bytes, now_s=now_s)
+
+
+def open_client(folder: Path, make_client: MakeClient = HttpLedgerClient) -> tuple[DeskConfig, LedgerClient]:
+    """Return the settings of a connected desk and its ledger: enough to relay, as no key is used.
+
+    Raises:
+        IssuerError: not_found, usage where it is not connected, storage_failed.
+        InputError: the settings are not of their form.
+    """
     config = read_config(folder)
     if not config.is_connected:
         raise IssuerError("usage", "connect the desk to its ledger first", field="desk")
-    signer = load_key(folder / KEY, passphrase)
     charter = read_file(folder / CHARTER, "charter", max_size=MAX_ENTRY_BYTES)
-    client = make_client(config.ledger_url, pin_charter(charter, bytes.fromhex(config.charter)))
-    store = DeskStore(folder / STATE)
-    return Desk(config, signer, store, client, random_bytes=random_bytes, now_s=now_s)
+    return config, make_client(config.ledger_url, pin_charter(charter, bytes.fromhex(config.charter)))

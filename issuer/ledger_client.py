@@ -94,6 +94,13 @@ class LedgerClient(Protocol):
         """
         ...
 
+    def next_seq(self, uri: str) -> int | None:
+        """Return what the ledger says is the next sequence number of a status list, None if it does not say.
+
+        A hint and no more: what is signed with it is judged by the ledger as if nobody had asked.
+        """
+        ...
+
 
 def pin_charter(charter_entry: bytes, charter_hash: bytes) -> LedgerPin:
     """Return what the charter says to a desk.
@@ -170,6 +177,7 @@ class InProcessLedgerClient:
         pin: LedgerPin,
         submit: Callable[[Sequence[bytes]], Sequence[bytes | CodedError]],
         bundle: Callable[[], bytes],
+        next_seq: Callable[[str], int | None] = lambda uri: None,
     ) -> None:
         """Wrap a ledger.
 
@@ -177,7 +185,9 @@ class InProcessLedgerClient:
             pin: the ledger.
             submit: takes entries and returns a Transparent Statement or a refusal for each.
             bundle: returns the trust bundle.
+            next_seq: returns the next sequence number of a status list, None where it does not say.
         """
+        self._next_seq = next_seq
         self._pin = pin
         self._submit = submit
         self._bundle = bundle
@@ -195,3 +205,7 @@ class InProcessLedgerClient:
     def bundle(self) -> bytes:
         """Return the trust bundle."""
         return self._bundle()
+
+    def next_seq(self, uri: str) -> int | None:
+        """Return the hint of the ledger."""
+        return self._next_seq(uri)

@@ -1,8 +1,9 @@
-"""A ledger behind HTTP: `POST /entries`, `GET /entries/{id}` and `GET /bundle`.
+"""A ledger behind HTTP: `POST /entries`, `POST /entries/batch`, `GET /entries/{id}` and `GET /bundle`.
 
-docs/protocol.md, section 8. While an epoch is open the ledger answers 303 with Retry-After; the client
-asks again until it is closed. Refusals are concise problem details (RFC 9290) or JSON. Answers are capped
-in size, checked in `ledger_client`, and no redirect leads to another host.
+docs/protocol.md, section 8. Several statements go as batches; to a ledger that has no such route, one by
+one. While an epoch is open the ledger answers 303 with Retry-After; the client asks again until it is
+closed. Refusals are concise problem details (RFC 9290) or JSON. Answers are capped in size, checked in
+`ledger_client`, and no redirect leads to another host.
 
     client = HttpLedgerClient("https://ledger.example", pin)
     [outcome] = client.register([entry], signer.public_key)
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -23,19 +24,33 @@ from issuer.errors import IssuerError
 from issuer.ledger_client import LedgerPin, Registered, UnprovenError, checked
 from ledger.codes import CODES
 from ledger.core import cbor
+from ledger.core.batch import (
+    MAX_ANSWERS_BYTES,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_ITEMS,
+    format_batch,
+    parse_answers,
+)
 from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.cose_key import PublicKey
+from ledger.core.statement import parse_statement
 from ledger.errors import CodedError
 
 ENTRY_TYPE: Final = "application/cose"
 TRANSPARENT_TYPE: Final = "application/scitt-statement+cose"
 MAX_ANSWER_BYTES: Final = 512 * 1024
 MAX_PROBLEM_BYTES: Final = 8192
+MAX_SEQ: Final = 2**53 - 1
 TIMEOUT_S: Final = 30.0
+BATCH_TIMEOUT_S: Final = 90.0
+"""A batch is answered when its epoch closes, and a ledger waits up to half a minute for that."""
 MAX_WAIT_S: Final = 900.0
 DEFAULT_RETRY_S: Final = 1.0
 MAX_RETRY_S: Final = 60.0
 MIN_RETRY_S: Final = 0.02
+BATCH_TYPE: Final = "application/cbor-seq"
+_WRAPPER_BYTES: Final = 5
+"""The most that a byte string's head adds to an entry."""
 
 
 class HttpLedgerClient:
@@ -75,9 +90,7 @@ class HttpLedgerClient:
 
         All are posted before the first is waited for, so that they can share an epoch.
         """
-        answers: list[bytes | _Later | CodedError] = [
-            self._post(entry, alone=len(entries) == 1) for entry in entries
-        ]
+        answers = self._post_all(entries)
         deadline = self._clock() + self._max_wait_s
         outcomes: list[Registered | CodedError] = []
         for entry, answer in zip(entries, answers, strict=True):
@@ -91,21 +104,81 @@ class HttpLedgerClient:
         """Return the trust bundle."""
         return fetch_bundle(self._url, self._client)
 
-    def _post(self, entry: bytes, *, alone: bool) -> bytes | _Later | CodedError:
+    def next_seq(self, uri: str) -> int | None:
+        """Return what the ledger says is the next sequence number of a list; see `LedgerClient`."""
+        address = urljoin(self._url, f"status/{uri.removeprefix('sc:')}/next")
+        answer = self._ask("GET", address, {"Accept": "application/json"})
+        if not isinstance(answer, bytes):
+            return None
+        try:
+            seq = json.loads(answer)["seq"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+        return seq if type(seq) is int and 0 < seq <= MAX_SEQ else None
+
+    def _post_all(self, entries: Sequence[bytes]) -> list[_Answer]:
+        """Post every entry: several in batches, where the ledger takes them."""
+        if len(entries) == 1:
+            return [self._post(entries[0], alone=True)]
+        answers: list[_Answer] = []
+        for batch in _batches(entries):
+            answered = self._post_batch(batch)
+            if answered is None:  # an older ledger
+                return answers + [self._post(entry, alone=False) for entry in entries[len(answers) :]]
+            answers += answered
+        return answers
+
+    def _post_batch(self, entries: Sequence[bytes]) -> list[_Answer] | None:
+        """Post one batch and return the answer to each of its entries; None where there is no such route."""
+        address = urljoin(self._url, "entries/batch")
+        try:
+            with self._client.stream(
+                "POST",
+                address,
+                headers={"Content-Type": BATCH_TYPE},
+                content=format_batch(entries),
+                follow_redirects=False,
+                timeout=BATCH_TIMEOUT_S,
+            ) as response:
+                if response.status_code in (404, 405):
+                    return None
+                if response.status_code != 200:
+                    return [_problem(response)] * len(entries)
+                answers = parse_answers(_read(response, MAX_ANSWERS_BYTES))
+        except (httpx.HTTPError, httpx.InvalidURL):
+            silent = IssuerError("not_reachable", "the ledger did not answer", field="ledger")
+            return [silent] * len(entries)
+        except CodedError as error:
+            return [UnprovenError(error.code, error.detail, field=error.field)] * len(entries)
+        if len(answers) != len(entries):
+            detail = "the ledger did not answer for each statement"
+            return [UnprovenError("not_reachable", detail, field="ledger")] * len(entries)
+        return [
+            self._batch_answer(entry, status, body)
+            for entry, (status, body) in zip(entries, answers, strict=True)
+        ]
+
+    def _batch_answer(self, entry: bytes, status: int, body: bytes) -> _Answer:
+        if status in (200, 201):
+            return body
+        if status == 303:
+            identity = parse_statement(entry).statement_id.hex()
+            return _Later(urljoin(self._url, f"entries/{identity}"), DEFAULT_RETRY_S)
+        return _refusal(status, body, is_json=False)
+
+    def _post(self, entry: bytes, *, alone: bool) -> _Answer:
         headers = {"Content-Type": ENTRY_TYPE, "Accept": TRANSPARENT_TYPE}
         if not alone:
             headers["Prefer"] = "respond-async"  # RFC 7240; a ledger that waits would take one per epoch
         return self._ask("POST", urljoin(self._url, "entries"), headers, entry)
 
-    def _collect(self, later: _Later, deadline: float) -> bytes | _Later | CodedError:
+    def _collect(self, later: _Later, deadline: float) -> _Answer:
         if self._clock() + later.retry_s > deadline:
             return IssuerError("not_reachable", "the ledger did not close its epoch in time", field="ledger")
         self._sleep(later.retry_s)
         return self._ask("GET", later.url, {"Accept": TRANSPARENT_TYPE})
 
-    def _ask(
-        self, method: str, url: str, headers: dict[str, str], body: bytes = b""
-    ) -> bytes | _Later | CodedError:
+    def _ask(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> _Answer:
         try:
             with self._client.stream(
                 method, url, headers=headers, content=body, follow_redirects=False
@@ -152,6 +225,22 @@ class _Later:
     retry_s: float
 
 
+_Answer = bytes | _Later | CodedError
+"""The Transparent Statement, where to ask for it later, or a refusal."""
+
+
+def _batches(entries: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Yield the entries in groups that a ledger takes as one batch."""
+    start = size_bytes = 0
+    for at, entry in enumerate(entries):
+        needed = len(entry) + _WRAPPER_BYTES
+        if at - start == MAX_BATCH_ITEMS or (at > start and size_bytes + needed > MAX_BATCH_BYTES):
+            yield entries[start:at]
+            start, size_bytes = at, 0
+        size_bytes += needed
+    yield entries[start:]
+
+
 def _retry_s(response: httpx.Response) -> float:
     text = str(response.headers.get("Retry-After", ""))
     if not text.isascii() or not text.isdigit() or len(text) > 6:
@@ -172,7 +261,14 @@ def _problem(response: httpx.Response) -> IssuerError:
     """Return the refusal that problem details describe (RFC 9290), or not_reachable without any."""
     try:
         body = _read(response, MAX_PROBLEM_BYTES)
-        if "json" in response.headers.get("Content-Type", ""):
+    except CodedError:
+        body = b""
+    return _refusal(response.status_code, body, is_json="json" in response.headers.get("Content-Type", ""))
+
+
+def _refusal(status: int, body: bytes, *, is_json: bool) -> IssuerError:
+    try:
+        if is_json:
             problem = json.loads(body)
             title, detail = problem.get("title"), problem.get("detail")
         else:
@@ -182,7 +278,7 @@ def _problem(response: httpx.Response) -> IssuerError:
     except (ValueError, AttributeError, RecursionError, CodedError):
         code, title, detail = None, None, None
     if not isinstance(code, str) or code not in CODES:
-        return IssuerError("not_reachable", f"the ledger answered {response.status_code}", field="ledger")
+        return IssuerError("not_reachable", f"the ledger answered {status}", field="ledger")
     said = next((text for text in (detail, title) if isinstance(text, str)), CODES[code].meaning)
     printable = "".join(character for character in said[:200] if character.isprintable())
     return IssuerError(code, printable)

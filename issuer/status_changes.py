@@ -74,7 +74,8 @@ class StatusChanges:
             place: list and number.
             change: a key of `CHANGES`.
             reason: one of its reasons; None is the first.
-            seq: the list's next sequence number, where another desk has changed the list too.
+            seq: the list's next sequence number; None takes the one after the desk's last, and asks the
+                ledger once where that is refused because another desk has changed the list too.
             now_s: the time, epoch seconds; only its month is signed.
 
         Raises:
@@ -91,10 +92,25 @@ class StatusChanges:
         row = StatusRow(
             place.idx, view.status(place.uri, place.idx), new, reason_code, month_of_seconds(now_s)
         )
-        body = StatusChange(place.uri, last + 1 if seq is None else seq, (row,))
-        entry = sign_statement("status", self._config.issuer_id, place.uri, body, self._signer)
-        self._store.stage_status(place.uri, body.seq, entry)
-        registered = self._settle(place.uri)
+        if seq is not None:
+            return self._register(place.uri, seq, row)
+        try:
+            return self._register(place.uri, last + 1, row)
+        except CodedError as error:
+            if error.code != "stale_action":
+                raise
+            # Another desk of this issuer may have changed the list; the ledger knows how far it is.
+            hint = self._client.next_seq(place.uri)
+            if hint is None or hint == last + 1:
+                raise
+        return self._register(place.uri, hint, row)
+
+    def _register(self, uri: str, seq: int, row: StatusRow) -> Registered:
+        """Sign one change, store it, then send it."""
+        body = StatusChange(uri, seq, (row,))
+        entry = sign_statement("status", self._config.issuer_id, uri, body, self._signer)
+        self._store.stage_status(uri, seq, entry)
+        registered = self._settle(uri)
         assert registered is not None
         return registered
 

@@ -21,13 +21,18 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ledger.batches import MEDIA_TYPE as BATCH_TYPE
+from ledger.batches import answer_batch, take_batch
 from ledger.core import cbor
-from ledger.core.cose_key import format_cose_key
+from ledger.core.batch import MAX_BATCH_BYTES, parse_batch
+from ledger.core.cose_key import PublicKey, format_cose_key
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, MalformedError, StorageError, VerificationError
+from ledger.ledger_page import add_ledger_pages
 from ledger.problems import answer_of
 from ledger.service.intake import Placed
 from ledger.service.service import LedgerService
@@ -62,6 +67,8 @@ def create_app(service: LedgerService) -> FastAPI:
         summary="An append-only, witnessed log of attestations.",
         version="1",
         lifespan=lifespan,
+        docs_url=None,  # the framework's page loads scripts from another host
+        redoc_url=None,
     )
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["Location", "Retry-After"]
@@ -72,6 +79,7 @@ def create_app(service: LedgerService) -> FastAPI:
     _add_registration(app, service)
     _add_log_routes(app, service)
     _add_key_routes(app, service)
+    add_ledger_pages(app, service)
     return app
 
 
@@ -91,7 +99,12 @@ def _add_registration(app: FastAPI, service: LedgerService) -> None:
             return _see_later(service, identity)
         return await _answer(request, service, placed, 201)
 
+    async def post_batch(request: Request) -> Response:
+        entries = parse_batch(await _read_body(request, MAX_BATCH_BYTES))
+        return StreamingResponse(answer_batch(service, take_batch(service, entries)), media_type=BATCH_TYPE)
+
     app.add_route("/entries", post_entry, methods=["POST"])
+    app.add_route("/entries/batch", post_batch, methods=["POST"])
     _describe_registration(app)
 
     @app.get("/entries/{statement_id}", tags=["registration"])
@@ -119,6 +132,14 @@ def _describe_registration(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         described = generate()
+        described["paths"]["/entries/batch"] = {
+            "post": {
+                "tags": ["registration"],
+                "summary": "Register up to 1,000 statements, a CBOR sequence of byte strings.",
+                "requestBody": {"required": True, "content": {BATCH_TYPE: {}}},
+                "responses": {"200": {"description": "CBOR sequence of [status, bytes], in order"}},
+            }
+        }
         described["paths"].setdefault("/entries", {})["post"] = {
             "tags": ["registration"],
             "summary": "Register a statement with an empty unprotected header.",
@@ -146,6 +167,16 @@ def _add_log_routes(app: FastAPI, service: LedgerService) -> None:
         """The trust bundle: all that a station needs."""
         return Response(await service.bundle(), media_type=_BUNDLE_TYPE, headers=_NO_CACHE)
 
+    @app.get("/delta/{day}", tags=["log"])
+    async def get_delta(day: str) -> Response:
+        """What changed in the trust bundle on one day (UTC) that is over."""
+        return Response(await service.delta(day), media_type=_BUNDLE_TYPE, headers=_IMMUTABLE)
+
+    @app.get("/status/{issuer_number}/{list_number}/next", tags=["log"])
+    async def get_next_seq(issuer_number: int, list_number: int) -> dict[str, int]:
+        """The sequence number that the next change of a list needs; a hint that nobody need believe."""
+        return {"seq": await service.next_seq(issuer_number, list_number)}
+
     @app.get("/status/{issuer_number}/{list_number}", tags=["log"])
     async def get_status(issuer_number: int, list_number: int) -> Response:
         """The Status List Token of one list."""
@@ -159,21 +190,25 @@ def _add_log_routes(app: FastAPI, service: LedgerService) -> None:
 
 
 def _add_key_routes(app: FastAPI, service: LedgerService) -> None:
-    key = service.receipts_key
-    name = base64.urlsafe_b64encode(key.kid).rstrip(b"=").decode("ascii")
-    cose_key = {**format_cose_key(key), 2: key.kid}
+    """Keys of receipts, those of earlier times too: receipts are kept longer than keys are used."""
 
     @app.get("/.well-known/scitt-keys", tags=["keys"])
     async def get_keys() -> Response:
-        """Keys of receipts, a COSE Key Set."""
-        return Response(cbor.encode([cose_key]), media_type=_CBOR_TYPE)
+        """Keys of receipts, a COSE Key Set, the one in use first."""
+        keys = [_named(key) for key in service.receipts_keys]
+        return Response(cbor.encode(keys), media_type=_CBOR_TYPE)
 
     @app.get("/.well-known/scitt-keys/{kid}", tags=["keys"])
     async def get_key(kid: str) -> Response:
         """One key of receipts; `kid` in base64url."""
-        if kid != name:
-            raise VerificationError("not_found", "no such key", field="kid")
-        return Response(cbor.encode(cose_key), media_type=_CBOR_TYPE)
+        for key in service.receipts_keys:
+            if kid == base64.urlsafe_b64encode(key.kid).rstrip(b"=").decode("ascii"):
+                return Response(cbor.encode(_named(key)), media_type=_CBOR_TYPE)
+        raise VerificationError("not_found", "no such key", field="kid")
+
+
+def _named(key: PublicKey) -> dict[int, Any]:
+    return {**format_cose_key(key), 2: key.kid}
 
 
 def _add_error_handlers(app: FastAPI) -> None:
@@ -208,22 +243,22 @@ def _problem(request: Request, error: CodedError) -> Response:
     return Response(answer.body, answer.status, headers, answer.media_type)
 
 
-async def _read_body(request: Request) -> bytes:
-    """Return the body, never more of it than an entry may have.
+async def _read_body(request: Request, max_size_bytes: int = MAX_ENTRY_BYTES) -> bytes:
+    """Return the body, never more of it than it may have.
 
     Raises:
         MalformedError: code too_large.
     """
-    too_large = MalformedError(f"more than {MAX_ENTRY_BYTES} bytes", field="entry", code="too_large")
+    too_large = MalformedError(f"more than {max_size_bytes} bytes", field="entry", code="too_large")
     announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and int(announced) > MAX_ENTRY_BYTES:
+    if announced.isascii() and announced.isdigit() and int(announced) > max_size_bytes:
         raise too_large
-    body = b""
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_ENTRY_BYTES:
+        if len(body) > max_size_bytes:
             raise too_large
-    return body
+    return bytes(body)
 
 
 def _waits(request: Request, service: LedgerService) -> bool:

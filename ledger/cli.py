@@ -35,11 +35,14 @@ from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, LedgerError
 from ledger.files import read_file, write_file
 from ledger.govern_cli import app as govern_app
-from ledger.govern_files import parse_charter_file, parse_number, words_of
+from ledger.govern_files import parse_charter_file, words_of
 from ledger.governor_keys import read_public_key
 from ledger.inspect import describe_entry, describe_report
+from ledger.keys_cli import app as keys_app
+from ledger.ledger_arguments import parse_number
 from ledger.local_witness import make_local_witness
 from ledger.prompts import passphrase_from
+from ledger.terminal import accept_any_console
 
 DEFAULT_PROFILES: Final = ("sc:identity=4:1095", "sc:companion=3:90")
 """vct=digests:days of the profiles that come with the project."""
@@ -53,6 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(govern_app, name="govern")
+app.add_typer(keys_app, name="keys")
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
@@ -253,6 +257,7 @@ def inspect_command(
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    accept_any_console()
     try:
         app()
     except CodedError as error:

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from ledger.codes import EXIT_OK, exit_code
 from ledger.core.actions import Action, Admit, Verb
-from ledger.core.fields import parse_party
+from ledger.core.fields import parse_origin, parse_party
 from ledger.core.merkle import leaf_hash
 from ledger.core.pin import PIN_MAX_BYTES, Pin, parse_pin
 from ledger.core.receipt import (
@@ -44,6 +44,7 @@ from ledger.govern_files import (
 )
 from ledger.governor_keys import make_governor_key, open_private_key, public_key_path
 from ledger.inspect import describe_action, describe_charter, describe_governance
+from ledger.ledger_arguments import LEDGER_WORDS
 from ledger.prompts import passphrase_from
 
 app = typer.Typer(
@@ -107,11 +108,19 @@ def propose(
         typer.Argument(
             metavar="VERB...",
             help="admit APPLICATION_FILE; suspend; reinstate; add-key PUBLIC_KEY_FILE; retire-key KID; "
-            "distrust-key KID FROM; change authority=A title=T vcts=A,B rate=N desks=N.",
+            "distrust-key KID FROM; change authority=A title=T vcts=A,B rate=N desks=N; confirm INDEX; "
+            "refuse INDEX. On the ledger itself: governors K NAME=PUBLIC_KEY_FILE..., where NAME= keeps a key; "
+            "threshold K; witness-policy FILE; log-keys FILE; service-keys FILE; "
+            "profiles VCT=DIGESTS:DAYS...; rules N; successor PIN_FILE.",
         ),
     ],
     out: OutFile,
-    subject: Annotated[str, typer.Option(help="Issuer id; may be left out with admit.")] = "",
+    subject: Annotated[
+        str,
+        typer.Option(
+            help="Issuer id, or the ledger's origin; may be left out with admit, and for the ledger with --from."
+        ),
+    ] = "",
     counter: Annotated[
         int | None, typer.Option(help="Actions in effect so far on the subject; 0 with admit.", min=0)
     ] = None,
@@ -124,8 +133,9 @@ def propose(
     pin: PinFile = None,
 ) -> None:
     """Write an action file that governors read, compare by its words, and sign."""
-    parsed = parse_verbs(verbs, lambda name: _read(Path(name), "verb"))
     governance = _governance(source, pin) if source else None
+    governors = () if governance is None else governance.governors
+    parsed = parse_verbs(verbs, lambda name: _read(Path(name), "verb"), governors)
     subject = _subject(verbs, subject, governance)
     action = Action(subject, _counter(parsed, counter, subject, governance), _deadline(until), parsed)
     data = format_action_file(action)
@@ -217,6 +227,12 @@ def _subject(verbs: list[str], subject: str, governance: Governance | None) -> s
         if governance is not None and governance.origin != origin:
             raise LedgerError("bad_input", f"the application is for the ledger {origin}", field="subject")
         return issuer_id
+    if verbs[0] in LEDGER_WORDS:
+        if governance is not None and subject in ("", governance.origin):
+            return governance.origin
+        if not subject:
+            raise LedgerError("usage", "name the ledger with --subject ORIGIN or --from SOURCE", field="subject")
+        return parse_origin(subject, field="subject")
     if not subject:
         raise LedgerError("usage", "name the issuer with --subject", field="subject")
     return parse_party(subject, field="subject")
@@ -227,6 +243,8 @@ def _counter(
 ) -> int:
     if counter is not None:
         return counter
+    if governance is not None and subject == governance.origin:
+        return governance.counter
     if governance is not None:
         issuer = governance.issuers.get(subject)
         return 0 if issuer is None else issuer.counter

@@ -11,7 +11,7 @@ action by its words: eight words of a public list that stand for the first 88 bi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -24,7 +24,9 @@ from ledger.core.actions import (
     Admission,
     Admit,
     Change,
+    ConfirmHeld,
     DistrustKey,
+    RefuseHeld,
     Reinstate,
     RetireKey,
     Scope,
@@ -33,9 +35,8 @@ from ledger.core.actions import (
     format_action,
     parse_action,
 )
-from ledger.core.charter import Accept, Charter
+from ledger.core.charter import Accept, Charter, Governors
 from ledger.core.cose_key import Signer
-from ledger.core.fields import UINT53_MAX
 from ledger.core.merkle import leaf_hash
 from ledger.core.statement import (
     MAX_ENTRY_BYTES,
@@ -44,16 +45,18 @@ from ledger.core.statement import (
     parse_statement,
     sign_statement,
 )
-from ledger.errors import LedgerError, MalformedError, VerificationError
+from ledger.errors import MalformedError, VerificationError
 from ledger.governor_keys import parse_public_key
+from ledger.ledger_arguments import LEDGER_WORDS, ReadFile, bad, parse_number, take, take_ledger_verb
 
 WORDS: Final = 8
 """Never twelve: twelve words are a holder's secret."""
 _WORD_BITS: Final = 11
 _CHANGES: Final = ("authority", "title", "vcts", "rate", "desks")
-VERBS: Final = ("admit", "change", "suspend", "reinstate", "add-key", "retire-key", "distrust-key")
-
-ReadFile = Callable[[str], bytes]
+VERBS: Final = (
+    *("admit", "change", "suspend", "reinstate", "add-key", "retire-key", "distrust-key", "confirm", "refuse"),
+    *LEDGER_WORDS,
+)
 
 
 def words_of(digest: bytes) -> str:
@@ -109,7 +112,7 @@ def parse_action_file(data: bytes) -> Action:
     """Read an action file.
 
     Raises:
-        MalformedError: not an action; code unsupported for a verb that is not in force.
+        MalformedError: not an action.
     """
     return parse_action(cbor.decode(data, max_size=MAX_ENTRY_BYTES, field="action"))
 
@@ -146,12 +149,13 @@ def check_application(data: bytes) -> tuple[str, str, Admission]:
     raise VerificationError("unknown_issuer", "signed with a key that it does not ask for", field="kid")
 
 
-def parse_verbs(words: Sequence[str], read: ReadFile) -> tuple[Verb, ...]:
+def parse_verbs(words: Sequence[str], read: ReadFile, governors: Governors = ()) -> tuple[Verb, ...]:
     """Return the verbs that a person typed, such as `suspend add-key new.pub`.
 
     Args:
         words: verbs, each followed by its arguments.
         read: returns the content of a file that a verb names.
+        governors: those of now, whose keys `governors` takes over where it names none.
 
     Raises:
         LedgerError: code bad_input, an unknown verb or a missing or malformed argument.
@@ -160,16 +164,18 @@ def parse_verbs(words: Sequence[str], read: ReadFile) -> tuple[Verb, ...]:
     rest = list(words)
     verbs: list[Verb] = []
     while rest:
-        verbs.append(_take_verb(rest, read))
+        verbs.append(_take_verb(rest, read, governors))
     if not verbs:
-        raise _bad("say what is to be done: " + ", ".join(VERBS))
+        raise bad("say what is to be done: " + ", ".join(VERBS))
     return tuple(verbs)
 
 
-def _take_verb(rest: list[str], read: ReadFile) -> Verb:
+def _take_verb(rest: list[str], read: ReadFile, governors: Governors) -> Verb:
+    if rest[0] in LEDGER_WORDS:
+        return take_ledger_verb(rest, read, governors)
     match rest.pop(0):
         case "admit":
-            return Admit(check_application(read(_take(rest, "admit APPLICATION_FILE")))[2])
+            return Admit(check_application(read(take(rest, "admit APPLICATION_FILE")))[2])
         case "change":
             return _take_change(rest)
         case "suspend":
@@ -177,14 +183,18 @@ def _take_verb(rest: list[str], read: ReadFile) -> Verb:
         case "reinstate":
             return Reinstate()
         case "add-key":
-            return AddKey(parse_public_key(read(_take(rest, "add-key PUBLIC_KEY_FILE"))))
+            return AddKey(parse_public_key(read(take(rest, "add-key PUBLIC_KEY_FILE"))))
         case "retire-key":
-            return RetireKey(_kid(_take(rest, "retire-key KID")))
+            return RetireKey(_kid(take(rest, "retire-key KID")))
         case "distrust-key":
-            kid = _kid(_take(rest, "distrust-key KID FROM"))
-            return DistrustKey(kid, parse_number(_take(rest, "distrust-key KID FROM"), "FROM"))
+            kid = _kid(take(rest, "distrust-key KID FROM"))
+            return DistrustKey(kid, parse_number(take(rest, "distrust-key KID FROM"), "FROM"))
+        case "confirm":
+            return ConfirmHeld(parse_number(take(rest, "confirm INDEX"), "INDEX"))
+        case "refuse":
+            return RefuseHeld(parse_number(take(rest, "refuse INDEX"), "INDEX"))
         case other:
-            raise _bad(f"{other!r} is not a verb; verbs are " + ", ".join(VERBS))
+            raise bad(f"{other!r} is not a verb; verbs are " + ", ".join(VERBS))
 
 
 def _take_change(rest: list[str]) -> Change:
@@ -192,22 +202,16 @@ def _take_change(rest: list[str]) -> Change:
     while rest and "=" in rest[0]:
         name, _, value = rest.pop(0).partition("=")
         if name not in _CHANGES or name in given:
-            raise _bad(f"change takes each once: {', '.join(f'{known}=...' for known in _CHANGES)}")
+            raise bad(f"change takes each once: {', '.join(f'{known}=...' for known in _CHANGES)}")
         given[name] = value
     scope_given = {name for name in ("vcts", "rate", "desks") if name in given}
     if not given or scope_given not in (set(), {"vcts", "rate", "desks"}):
-        raise _bad("change replaces authority=, title=, or the whole scope: vcts=a,b rate=N desks=N")
+        raise bad("change replaces authority=, title=, or the whole scope: vcts=a,b rate=N desks=N")
     scope = None
     if scope_given:
         vcts = tuple(sorted(set(given["vcts"].split(",")), key=str.encode))
         scope = Scope(vcts, parse_number(given["rate"], "rate"), parse_number(given["desks"], "desks"))
     return Change(given.get("authority"), given.get("title"), scope)
-
-
-def _take(rest: list[str], form: str) -> str:
-    if not rest:
-        raise _bad(f"an argument is missing: {form}")
-    return rest.pop(0)
 
 
 def _kid(text: str) -> bytes:
@@ -216,16 +220,5 @@ def _kid(text: str) -> bytes:
     except ValueError:
         kid = b""
     if len(kid) != 8:
-        raise _bad("a KID is 16 hex digits, as `sc-ledger govern status` shows it")
+        raise bad("a KID is 16 hex digits, as `sc-ledger govern status` shows it")
     return kid
-
-
-def parse_number(text: str, name: str) -> int:
-    """Return a number from 0 that a person typed; LedgerError bad_input if it is none."""
-    if not text.isascii() or not text.isdigit() or len(text) > 16 or int(text) > UINT53_MAX:
-        raise _bad(f"{name} is a number from 0")
-    return int(text)
-
-
-def _bad(detail: str) -> LedgerError:
-    return LedgerError("bad_input", detail, field="verb")

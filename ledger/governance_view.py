@@ -11,20 +11,16 @@ the pinned one; without it the view says what the source says.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from ledger.core.bundle import MAX_BUNDLE_SIZE, parse_bundle
 from ledger.core.merkle import leaf_hash
+from ledger.core.opened_bundle import open_bundle
 from ledger.core.pin import Pin
-from ledger.core.registry.governance import Governance, approvals_complete
-from ledger.core.seal import Seal
-from ledger.core.statement import parse_statement
+from ledger.core.registry.governance import Governance
 from ledger.errors import StorageError, VerificationError
 from ledger.files import read_file
 from ledger.govern_files import parse_charter_file
 from ledger.remote import RemoteLedger, is_address
-
-_APPROVALS_NEVER: Final = 1 << 30
 
 
 def read_governance(source: str, pin: Pin | None = None) -> Governance:
@@ -49,33 +45,17 @@ def read_governance(source: str, pin: Pin | None = None) -> Governance:
 
 
 def fold_bundle(data: bytes, pin: Pin | None = None) -> Governance:
-    """Return the governance that a bundle's charter and approvals amount to, as its seal commits to it.
+    """Return the governance that a bundle amounts to, after all the checks of a station.
 
     Raises:
-        MalformedError: not a bundle, or a statement in it does not parse.
-        VerificationError: bundle_invalid for another charter, an approval too few, or a seal that does not
-            belong to the approvals; bad_signature; the code of an approval that does not apply.
+        MalformedError: not a bundle, or its charter does not parse.
+        VerificationError: bundle_invalid for another charter than the pinned one, or whatever a station
+            would refuse; the code of a charter that is not signed as it must be.
     """
-    bundle = parse_bundle(data)
-    charter = parse_charter_file(bundle.charter.entry)
-    charter_hash = leaf_hash(bundle.charter.entry)
-    _check_pin(charter_hash, charter.body.origin, pin)
-    governance = Governance.from_charter(charter.body, charter_hash)
-    statements = [parse_statement(placed.entry) for placed in bundle.approvals]
-    if any(statement.kind != "govern" for statement in statements):
-        raise VerificationError("bundle_invalid", "an approval is not a govern statement", field="approvals")
-    complete = approvals_complete(statements)
-    for placed, statement, completes in zip(bundle.approvals, statements, complete, strict=True):
-        statement.check_signature(governance.governor_key(statement.iss, statement.kid))
-        required = governance.threshold if completes else _APPROVALS_NEVER
-        effect = governance.approve(placed.index, statement, time_ms=None, required=required)
-        if completes and effect is None:
-            raise VerificationError("bundle_invalid", "an action has too few approvals", field="approvals")
-    seal = parse_statement(bundle.seal.entry)
-    if not isinstance(seal.body, Seal) or seal.body.govern_head != governance.govern_head:
-        raise VerificationError("bundle_invalid", "the seal does not belong to the approvals", field="seal")
-    seal.check_signature(governance.service_key)
-    return governance
+    charter = parse_charter_file(parse_bundle(data).charter.entry)
+    own = Pin(charter.body.origin, leaf_hash(charter.entry))
+    _check_pin(own.charter_hash, own.origin, pin)
+    return open_bundle(data, pin or own).governance
 
 
 def _replay_directory(path: Path, pin: Pin | None) -> Governance:

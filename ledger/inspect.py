@@ -18,7 +18,9 @@ from ledger.core.actions import (
     Admission,
     Admit,
     Change,
+    ConfirmHeld,
     DistrustKey,
+    RefuseHeld,
     Reinstate,
     RetireKey,
     Scope,
@@ -27,7 +29,6 @@ from ledger.core.actions import (
 )
 from ledger.core.charter import Charter
 from ledger.core.claims import CredentialClaims
-from ledger.core.cose_key import PublicKey
 from ledger.core.merkle import leaf_hash
 from ledger.core.registry.governance import Governance, action_digest
 from ledger.core.registry.issuers import ACTIVE, RETIRED, Issuer, KeyRecord
@@ -35,6 +36,7 @@ from ledger.core.seal import Seal
 from ledger.core.statement import Statement, is_padding, parse_statement
 from ledger.core.status_change import REASON_NAMES, StatusChange
 from ledger.govern_files import words_of
+from ledger.ledger_words import describe_key, describe_ledger_verb, describe_terms
 
 if TYPE_CHECKING:  # an audit brings the database with it
     from ledger.audit import AuditReport
@@ -132,12 +134,6 @@ def describe_action(action: Action) -> list[str]:
     return lines
 
 
-def describe_key(key: PublicKey) -> str:
-    """Return a public key as people compare it."""
-    kind = "P-256" if key.kind == "p256" else "Ed25519"
-    return f"{kind} {key.kid.hex()} ({words_of(key.thumbprint())})"
-
-
 def describe_admission(admission: Admission) -> list[str]:
     """Return what an issuer asks for, or was given."""
     keys = [f"key: {describe_key(key)}, thumbprint {key.thumbprint().hex()}" for key in admission.keys]
@@ -156,7 +152,10 @@ def describe_governance(governance: Governance) -> list[str]:
         f"  charter: {governance.charter_hash.hex()}",
         f"  {governance.threshold} of {len(governance.governors)} governors decide: "
         + ", ".join(name for name, _ in governance.governors),
-        f"  {len(governance.effects)} actions are in effect",
+        f"  {len(governance.effects)} actions are in effect; "
+        f"the next on the ledger itself has the counter {governance.counter}",
+        *(f"  governor {name}: {describe_key(key)}" for name, key in governance.governors),
+        *describe_terms(governance.terms),
     ]
     for issuer in governance.issuers.values():
         lines += describe_issuer(issuer)
@@ -203,6 +202,12 @@ def describe_report(report: AuditReport, *, against_given: bool) -> list[str]:
         *(f"  issuer {name}: {title}" for name, title in report.issuers.items()),
         f"  cosigned by: {witnesses or 'nobody'}",
     ]
+    for held in report.held:
+        lines.append(
+            f"  held: entry {held['index']}, by which {held['issuer']} would withdraw or suspend "
+            f"{held['places']} places of {held['list']}; governors confirm or refuse it until "
+            f"{format_time(held['until_s'])}"
+        )
     if not report.quorum:
         lines.append("  Warning: the cosignatures do not satisfy the witness policy of this ledger.")
     if report.against_size is not None:
@@ -254,6 +259,12 @@ def _describe_verb(verb: Verb, subject: str) -> list[str]:
                 f"what it signed from entry {from_index} on reads as under review until it is affirmed,",
                 "and changes of status that it made from there on are reversed",
             ]
+        case ConfirmHeld(index):
+            return [f"Let the changes of status held of entry {index} of {subject} take effect"]
+        case RefuseHeld(index):
+            return [f"Refuse the changes of status held of entry {index} of {subject}"]
+        case _:
+            return describe_ledger_verb(verb)
 
 
 def _describe_credential(claims: CredentialClaims) -> list[str]:
@@ -267,7 +278,13 @@ def _describe_credential(claims: CredentialClaims) -> list[str]:
 
 
 def _describe_status(issuer: str, change: StatusChange) -> list[str]:
-    lines = [f"Change of status by {issuer} on list {change.uri}, number {change.seq} of that list"]
+    if change.proof is None:
+        lines = [f"Change of status by {issuer} on list {change.uri}, number {change.seq} of that list"]
+    else:
+        lines = [
+            f"Replacement by the holder of the credential {issuer} on list {change.uri}",
+            f"  proved by the credential at entry {change.proof.index}",
+        ]
     for row in change.rows[:_MOST_ROWS]:
         old, new = (STATUS_NAMES.get(value, str(value)) for value in (row.old, row.new))
         reason = REASON_NAMES.get(row.reason, str(row.reason))

@@ -16,7 +16,7 @@ from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.core.tiles import TILE_WIDTH
 from ledger.errors import LedgerError, VerificationError
 from ledger.files import read_file
-from ledger.govern_files import parse_number
+from ledger.ledger_arguments import parse_number
 from ledger.remote import RemoteLedger, is_address
 from ledger.store.engine import DATABASE_NAME, open_engine
 from ledger.store.entries import LedgerReader

@@ -222,11 +222,21 @@ class Ground:
         folder.mkdir(parents=True, exist_ok=True)
         store = DeskStore(folder / f"{name or attestor.issuer_id}.sqlite")
         self._stores.append(store)
-        client = InProcessLedgerClient(self.ledger_pin, self.submit, self.bundle)
         return Desk(
-            config, signer or attestor.signer, store, client,
+            config, signer or attestor.signer, store, self.client,
             random_bytes=secrets.token_bytes, now_s=self.clock.now_s,
         )  # fmt: skip
+
+    @property
+    def client(self) -> InProcessLedgerClient:
+        """The ledger as a desk in this process sees it."""
+        return InProcessLedgerClient(self.ledger_pin, self.submit, self.bundle)
+
+    def index_of(self, statement_id: bytes) -> int:
+        """Return where a statement stands on the ledger."""
+        placed = self._loop.run(self.service.find(statement_id))
+        assert placed is not None
+        return placed.leaf_index
 
     @property
     def service(self) -> LedgerService:

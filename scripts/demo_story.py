@@ -27,6 +27,7 @@ from rich.rule import Rule
 
 from credential.core.card import format_front
 from credential.core.case_file import open_case
+from credential.core.issue import Companion
 from issuer.cards import make_words_sheet, print_card, write_prints
 from issuer.claims import claims_of
 from issuer.desk import Desk, Issued
@@ -37,9 +38,11 @@ from ledger.core.actions import AddKey, DistrustKey
 from ledger.errors import CodedError
 from ledger.store.engine import DATABASE_NAME
 from scripts.demo_ground import Attestor, Ground, SteppedClock, distrusted_kid, new_signer
+from scripts.demo_people import chapter_companion, chapter_ministry, chapter_survivor
 from verifier.api import create_app as create_station_app
 from verifier.core.trust import open_bundle
 from verifier.core.verdict import judge
+from verifier.core.wording import tell
 from verifier.images import read_codes
 from verifier.report import Report, scan
 from verifier.screen import show_report
@@ -63,20 +66,23 @@ class Story:
         self.cards = out / "cards"
         self.cards.mkdir(parents=True)
         self.words = load_wording()
+        self.persons = PERSONS
         self.results: dict[str, Any] = {}
         self._step = 0
 
     def tell(self) -> None:
         """Tell all chapters and write the report."""
         self.clock.go_to(-25)
-        civil, consulate, stolen = self.chapter_founding()
-        desk = self.ground.desk(civil)
+        self.civil, consulate, stolen = self.chapter_founding()
+        desk = self.ground.desk(self.civil)
         self.clock.go_to(-24)
         self.chapter_first_cards(desk)
         self.clock.go_to(-19)
         old_list = self.chapter_station(desk)
         self.clock.go_to(-12)
         self.chapter_theft(consulate, stolen)
+        for chapter in (chapter_companion, chapter_survivor, chapter_ministry):
+            chapter(self)
         self.clock.go_to(0)
         self.chapter_today(desk, old_list)
         self.ground.close()
@@ -192,14 +198,23 @@ class Story:
     # -- what chapters are made of ----------------------------------------------------------------------
 
     def issue(
-        self, desk: Desk, record: str, *, print_files: bool = False, print_name: bool = False
+        self,
+        desk: Desk,
+        record: str,
+        *,
+        print_files: bool = False,
+        print_name: bool = False,
+        secret: bytes | None = None,
+        companion: Companion | None = None,
     ) -> dict[str, Any]:
         """Issue a card for a record of the test data, and print it if asked."""
         person = parse_person((PERSONS / f"{record}.json").read_bytes())
-        issued: Issued = desk.issue_person(claims_of(person, PERSONS))
+        vct = "sc:identity" if companion is None else "sc:companion"
+        issued: Issued = desk.issue_person(claims_of(person, PERSONS, companion), secret, vct)
         case = open_case(issued.case_file, issued.secret)
         front = format_front(case.logged())
         card: dict[str, Any] = {"index": case.index, "front": front, "case_file": issued.case_file}
+        card["sub"], card["secret"] = issued.sub, issued.secret
         card["bytes"] = (len(front) - 4) * 2 // 3
         if print_files:
             created = datetime.fromtimestamp(self.clock.now_s() // DAY_S * DAY_S, UTC)
@@ -225,12 +240,18 @@ class Story:
         else:
             raise RuntimeError("the ledger took what it must refuse")
 
-    def check(self, what: str, text: str, expected: str) -> None:
-        """Judge a code with the list of the moment and insist on its state."""
+    def front_of(self, issued: Issued) -> str:
+        """Return the text of the front code of what a desk hands out."""
+        return format_front(open_case(issued.case_file, issued.secret).logged())
+
+    def check(self, what: str, text: str, expected: str, *, code: str = "") -> None:
+        """Judge a code with the list of the moment and insist on its state, and on a remark beside it."""
         verdict = judge(text, open_bundle(self.ground.bundle(), self.ground.pin), self.clock.now_s())
         self.results[what] = verdict.state
         self.say(f"{what}: {self.words.state(verdict.state).word}")
-        if verdict.state != expected:
+        for line in tell(verdict, self.words).lines:
+            self.say(f"  {line}")
+        if verdict.state != expected or (code and code not in verdict.codes):
             raise RuntimeError(f"{what} reads {verdict.state}, not {expected}")
 
     def scan_picture(

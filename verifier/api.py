@@ -1,5 +1,6 @@
 """The station as a small service, for a screen or a phone on the same desk.
 
+    GET /          a form for people, POST /check its answer (verifier/pages.py)
     POST /verify   a code as text, JSON or an image; 200 with the verdict, for every verdict
     GET /list      which list is loaded and how old it is
     GET /healthz   whether the process answers
@@ -13,8 +14,10 @@ spooled to a disk, and every answer forbids caching. No verdict causes a network
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -28,8 +31,10 @@ from ledger.codes import CODES, http_status
 from ledger.core.calendar_days import DAY_S
 from ledger.errors import CodedError, MalformedError
 from verifier.core.evidence import Verdict, list_json
+from verifier.core.trusted_list import TrustedList
 from verifier.core.verdict import CLOCK_AHEAD_S, DEFAULT_POLICY, StationPolicy
 from verifier.images import read_codes
+from verifier.pages import add_station_pages
 from verifier.report import Report, scan
 from verifier.station import Station
 from verifier.words import load_wording
@@ -38,6 +43,7 @@ BODY_MAX_BYTES: Final = 8 * 1024 * 1024
 TEXTS_MAX: Final = 16
 """The most codes in one request."""
 _NO_STORE: Final = "no-store"
+_NONCE: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){8,64}")
 
 
 class _InMemoryForm(MultiPartParser):
@@ -56,11 +62,17 @@ def create_app(
 
     Args:
         station: its folder; a list that is imported while the service runs is used from the next scan on.
-        policy: from when on the list counts as stale.
+        policy: from when on the list counts as stale, and the station's name for key bindings; the nonce
+            comes with each request.
         now_s: the device's clock, seconds since 1970; for tests.
     """
     clock_s = now_s or _clock_s
-    app = FastAPI(title="Safeconduct station", version="1")
+    app = FastAPI(
+        title="Safeconduct station",
+        version="1",
+        docs_url=None,  # the framework's page loads scripts from another host
+        redoc_url=None,
+    )
 
     @app.middleware("http")
     async def forbid_caching(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -82,36 +94,28 @@ def create_app(
     @app.post("/verify", openapi_extra=_VERIFY_BODY)
     async def verify(request: Request) -> dict[str, Any]:
         """Judge the codes in the body: text/plain, JSON, an image, or a form with images and texts."""
-        body = await _read_body(request)
-        content_type = request.headers.get("content-type", "text/plain").partition(";")[0].strip().lower()
-        if content_type == "multipart/form-data":
-            parts = await _read_form(request.headers, body)
-        else:
-            parts = [(content_type, body)]
+        parts = await _read_parts(request)
 
         def judge() -> dict[str, Any]:
             return _judge_parts(parts, station, clock_s(), policy).to_json(load_wording())
 
         return await run_in_threadpool(judge)
 
+    add_station_pages(
+        app,
+        station,
+        read_parts=_read_parts,
+        judge=lambda parts: _judge_parts(parts, station, clock_s(), policy),
+        clock_s=clock_s,
+    )
+
     @app.get("/list")
     def describe_list() -> dict[str, Any]:
-        """Say which list is loaded and how old it is."""
-        trusted = station.trusted()
-        if trusted is None:
+        """Say which list is loaded and how old it is; with several ledgers, the first and then all of them."""
+        lists = [_describe(trusted, clock_s()) for trusted in station.trusted_lists()]
+        if not lists:
             raise CodedError("no_bundle", "no list is loaded", field="bundle")
-        age_s = clock_s() - trusted.now_min_s
-        clock_wrong = not 0 <= age_s <= CLOCK_AHEAD_S
-        return {
-            "origin": trusted.origin,
-            "tree_size": trusted.tree_size,
-            "root_hash": trusted.root_hash.hex(),
-            "issuers": len(trusted.issuers),
-            "size_bytes": trusted.size_bytes,
-            "list": list_json(
-                trusted.now_min_s, None if clock_wrong else age_s // DAY_S, clock_wrong=clock_wrong
-            ),
-        }
+        return {**lists[0], "ledgers": lists} if len(lists) > 1 else lists[0]
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -134,6 +138,7 @@ _VERIFY_BODY: Final[dict[str, Any]] = {
                             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
                         },
                         "slip": {"type": "string"},
+                        "nonce": {"type": "string", "pattern": "^([0-9A-Fa-f]{2}){8,64}$"},
                     },
                     "required": ["text"],
                 }
@@ -145,13 +150,29 @@ _VERIFY_BODY: Final[dict[str, Any]] = {
                     "properties": {
                         "image": {"type": "string", "format": "binary"},
                         "text": {"type": "string"},
-                        "slip": {"type": "string"},
+                        "slip": {"type": "string", "description": "text, or a picture of it"},
+                        "nonce": {"type": "string"},
                     },
                 }
             },
         },
     }
 }
+
+
+def _describe(trusted: TrustedList, now_s: int) -> dict[str, Any]:
+    age_s = now_s - trusted.now_min_s
+    clock_wrong = not 0 <= age_s <= CLOCK_AHEAD_S
+    return {
+        "origin": trusted.origin,
+        "tree_size": trusted.tree_size,
+        "root_hash": trusted.root_hash.hex(),
+        "issuers": len(trusted.issuers),
+        "size_bytes": trusted.size_bytes,
+        "list": list_json(
+            trusted.now_min_s, None if clock_wrong else age_s // DAY_S, clock_wrong=clock_wrong
+        ),
+    }
 
 
 def _clock_s() -> int:
@@ -167,8 +188,17 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
+async def _read_parts(request: Request) -> list[tuple[str, bytes]]:
+    """Return (content type, bytes) of each part of a request; a body of one kind is one part."""
+    body = await _read_body(request)
+    content_type = request.headers.get("content-type", "text/plain").partition(";")[0].strip().lower()
+    if content_type == "multipart/form-data":
+        return await _read_form(request.headers, body)
+    return [(content_type, body)]
+
+
 async def _read_form(headers: Headers, body: bytes) -> list[tuple[str, bytes]]:
-    """Return (content type, bytes) of each part of a form; a slip gets the type "slip"."""
+    """Return (content type, bytes) of each part of a form; a slip and a nonce get these words as types."""
 
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
@@ -183,9 +213,10 @@ async def _read_form(headers: Headers, body: bytes) -> list[tuple[str, bytes]]:
     try:
         for name, item in form.multi_items():
             if isinstance(item, UploadFile):
-                parts.append(("image/upload", await item.read()))
+                kind = "slip/upload" if name == "slip" else "image/upload"
+                parts.append((kind, await item.read()))
             else:
-                parts.append(("slip" if name == "slip" else "text/plain", item.encode()))
+                parts.append((name if name in ("slip", "nonce") else "text/plain", item.encode()))
     finally:
         await form.close()
     return parts
@@ -196,7 +227,7 @@ def _judge_parts(
 ) -> Report:
     """Judge every code in the parts of a request. An image that does not decode is a verdict, not an error."""
     texts: list[str] = []
-    slip_text = ""
+    slip_text = nonce_text = ""
     for kind, data in parts:
         if kind.startswith("image/"):
             try:
@@ -204,10 +235,14 @@ def _judge_parts(
             except MalformedError as error:
                 return Report((Verdict.of_error(error),), None)
         elif kind == "application/json":
-            json_texts, slip_text = _parse_json(data)
+            json_texts, slip_text, nonce_text = _parse_json(data)
             texts += json_texts
+        elif kind == "slip/upload":
+            slip_text = _slip_in(data)
         elif kind == "slip":
             slip_text = _utf8(data).strip()
+        elif kind == "nonce":
+            nonce_text = _utf8(data).strip()
         elif kind in ("text/plain", ""):
             texts += [line.strip("\r") for line in _utf8(data).split("\n") if line.strip()]
         else:
@@ -215,10 +250,27 @@ def _judge_parts(
     if len(texts) > TEXTS_MAX:
         raise MalformedError(f"more than {TEXTS_MAX} codes", field="body", code="too_large")
     slip = parse_seal_keys(slip_text) if slip_text else None
-    return scan(texts, station.trusted(), now_s, slip=slip, policy=policy)
+    if nonce_text:
+        policy = replace(policy, nonce=_parse_nonce(nonce_text))
+    return scan(texts, station.trusted_lists(), now_s, slip=slip, policy=policy)
 
 
-def _parse_json(data: bytes) -> tuple[list[str], str]:
+def _slip_in(image: bytes) -> str:
+    """Return the text of the slip in a picture of it."""
+    texts = read_codes(image)
+    if len(texts) != 1:
+        raise MalformedError("a slip is one code", field="slip")
+    return texts[0]
+
+
+def _parse_nonce(text: str) -> bytes:
+    """Return the nonce that this station asked a holder's device to answer."""
+    if not _NONCE.fullmatch(text):
+        raise MalformedError("a nonce is 8 to 64 bytes in hexadecimal digits", field="nonce")
+    return bytes.fromhex(text)
+
+
+def _parse_json(data: bytes) -> tuple[list[str], str, str]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -230,10 +282,10 @@ def _parse_json(data: bytes) -> tuple[list[str], str]:
             texts = items
         case _:
             raise MalformedError("a request has a text, or a list of them", field="text")
-    slip = rest.pop("slip", "")
-    if rest or not isinstance(slip, str):
-        raise MalformedError("a request has a text and perhaps a slip", field="body")
-    return texts, slip
+    slip, nonce = rest.pop("slip", ""), rest.pop("nonce", "")
+    if rest or not isinstance(slip, str) or not isinstance(nonce, str):
+        raise MalformedError("a request has a text, perhaps a slip and a nonce", field="body")
+    return texts, slip, nonce
 
 
 def _utf8(data: bytes) -> str:

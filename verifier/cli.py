@@ -14,30 +14,34 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
-from credential.core.qr_text import PREFIX, SEAL_KEY_PREFIX, SealKeys, parse_seal_keys
+from credential.core.qr_text import SealKeys
 from ledger.codes import EXIT_ALARM, EXIT_OK, EXIT_VERDICT, exit_code
 from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.calendar_days import DAY_S, date_of_seconds
-from ledger.core.pin import PIN_MAX_BYTES, Pin, make_pin, parse_pin
-from ledger.errors import CodedError, ForkAlarm, MalformedError, StorageError
+from ledger.core.pin import PIN_MAX_BYTES, LeastTree, Pin, format_pin, make_pin, parse_pin
+from ledger.errors import CodedError, ForkAlarm, MalformedError
+from ledger.terminal import accept_any_console
+from verifier import holder_cli
 from verifier.core.evidence import Verdict
 from verifier.core.trust import open_bundle
-from verifier.core.trusted_list import TrustedList
+from verifier.core.trusted_list import Trusted, TrustedList
 from verifier.core.verdict import CLOCK_AHEAD_S, StationPolicy
 from verifier.core.wording import freshness_line
 from verifier.errors import StationError
-from verifier.fetch import fetch_bundle
-from verifier.images import IMAGE_MAX_BYTES, read_codes
+from verifier.fetch import fetch_bundle, fetch_delta, fetch_origin
+from verifier.holder_cli import Nonce, StationName
 from verifier.report import Report, scan
 from verifier.screen import show_report
+from verifier.sources import read_file, read_nonce, read_slip, read_texts, read_time
 from verifier.station import Station
+from verifier.sync import Fetchers, sync_station
 from verifier.words import load_wording
 
 app = typer.Typer(
@@ -48,7 +52,6 @@ app = typer.Typer(
 )
 _out: Final = Console(highlight=False, soft_wrap=True)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
-_IMAGE_STARTS: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 _STATION: Final = Path("station")
 
 StationFolder = Annotated[
@@ -64,11 +67,11 @@ def pin(
     charter: Annotated[str | None, typer.Option(help="Leaf hash of its charter, 64 hex digits.")] = None,
     station: StationFolder = _STATION,
 ) -> None:
-    """Choose the one ledger that this station believes."""
+    """Choose a ledger that this station believes; a further one is kept beside the first."""
     if (file is None) == (origin is None or charter is None):
         raise StationError("usage", "give a pin file, or --origin and --charter", field="pin")
     if file is not None:
-        chosen = parse_pin(_read_file(file, PIN_MAX_BYTES))
+        chosen = parse_pin(read_file(file, PIN_MAX_BYTES))
     else:
         chosen = make_pin(str(origin), str(charter))
     Station(station).set_pin(chosen)
@@ -78,12 +81,17 @@ def pin(
 @app.command()
 def sync(
     url: Annotated[str, typer.Argument(help="Address of the ledger service.")],
+    whole: Annotated[bool, typer.Option("--whole", help="Fetch the whole list, not daily changes.")] = False,
     station: StationFolder = _STATION,
 ) -> None:
-    """Fetch the newest list, verify it and use it from now on."""
+    """Fetch what the list lacks, verify it and use it from now on; daily changes lead to yesterday's end."""
     target = Station(station)
     target.pin()
-    _accepted(target, target.import_bundle(fetch_bundle(url)))
+    fetchers = Fetchers(fetch_bundle, fetch_delta, fetch_origin)
+    synced = sync_station(target, url, now_s=int(time.time()), whole=whole, fetchers=fetchers)
+    _accepted(synced.ledger, synced.trusted)
+    how = f"daily changes: {synced.deltas}" if synced.deltas else "the whole list"
+    _out.print(f"data_used: {synced.received_bytes} bytes ({how})", markup=False)
 
 
 @app.command("import")
@@ -93,17 +101,30 @@ def import_(
 ) -> None:
     """Verify a list from a file and use it from now on."""
     target = Station(station)
-    _accepted(target, target.import_bundle(_read_file(file, MAX_BUNDLE_SIZE)))
+    trusted = target.import_bundle(read_file(file, MAX_BUNDLE_SIZE))
+    _accepted(target.ledger_of(trusted.origin) or target, trusted)
 
 
 @app.command()
 def export(
     file: Annotated[Path, typer.Argument(help="Where to write the list.")],
+    pin_file: Annotated[
+        Path | None, typer.Option("--pin", help="Where to write a pin that takes no list older than this.")
+    ] = None,
+    origin: Annotated[str | None, typer.Option(help="Whose list, where there are several.")] = None,
     station: StationFolder = _STATION,
 ) -> None:
-    """Copy the list at hand to a file, for a station without a network."""
-    data = Station(station).export_bundle()
+    """Copy the list at hand to a file, for a station without a network, and perhaps a pin to ship with it."""
+    target = Station(station)
+    ledger = target if origin is None else target.ledger_of(origin)
+    if ledger is None:
+        raise StationError("usage", "the station does not believe a ledger of this origin", field="origin")
+    data = ledger.export_bundle()
+    trusted = ledger.trusted()
     file.write_bytes(data)
+    if pin_file is not None and trusted is not None:
+        least = LeastTree(trusted.tree_size, trusted.root_hash)
+        pin_file.write_bytes(format_pin(replace(ledger.pin(), least=least)))
     _out.print(f"Wrote {len(data)} bytes", markup=False)
 
 
@@ -111,20 +132,24 @@ def export(
 def status(station: StationFolder = _STATION, as_json: AsJson = False) -> None:
     """Say which list is at hand and how old it is; exit 3 if the ledger ever contradicted itself."""
     target = Station(station)
-    chosen = target.pin()
-    trusted = target.trusted()
+    target.pin()
+    ledgers = target.ledgers()
+    lists = [ledger.trusted() for ledger in ledgers]
+    described = [_describe(ledger.pin(), trusted) for ledger, trusted in zip(ledgers, lists, strict=True)]
     evidence = [str(path) for path in target.evidence_files()]
     if as_json:
-        _out.print_json(json.dumps({**_describe(chosen, trusted), "evidence": evidence}))
+        more = {"ledgers": described[1:]} if len(described) > 1 else {}
+        _out.print_json(json.dumps({**described[0], **more, "evidence": evidence}))
     else:
-        for name, value in _describe(chosen, trusted).items():
-            _out.print(f"{name}: {value}", markup=False)
-        _out.print(_freshness(trusted), markup=False)
+        for lines, trusted in zip(described, lists, strict=True):
+            for name, value in lines.items():
+                _out.print(f"{name}: {value}", markup=False)
+            _out.print(_freshness(trusted), markup=False)
         for path in evidence:
             _out.print(f"fork: the ledger contradicted itself; hand on {path}", markup=False)
     if evidence:
         raise typer.Exit(EXIT_ALARM)
-    if trusted is None:
+    if None in lists:
         raise typer.Exit(EXIT_VERDICT)
 
 
@@ -139,20 +164,23 @@ def verify(
     at: Annotated[str | None, typer.Option(help="Judge as of this time, ISO 8601 or seconds.")] = None,
     slip: Annotated[str | None, typer.Option(help="The bearer's slip: a file or SCK1:...")] = None,
     stale_after_days: Annotated[int, typer.Option(min=0, help="From when on a list counts as old.")] = 7,
+    aud: StationName = "",
+    nonce: Nonce = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge the codes of one or more cards; front and back of a card give one verdict."""
-    now_s = _time(at)
+    now_s = read_time(at)
+    policy = StationPolicy(stale_after_days, aud, None if nonce is None else read_nonce(nonce))
     trusted = _trusted(station, bundle, pin_file)
-    keys = None if slip is None else _read_slip(slip)
-    report = _scan_sources(sources, trusted, now_s, keys, StationPolicy(stale_after_days))
+    keys = None if slip is None else read_slip(slip)
+    report = _scan_sources(sources, trusted, now_s, keys, policy)
     words = load_wording()
     if as_json:
         _out.print_json(json.dumps(report.to_json(words)))
     else:
         show_report(_out, report, words)
-        if trusted is None:
-            _out.print(_freshness(trusted), markup=False)
+        if not trusted:
+            _out.print(_freshness(None), markup=False)
     raise typer.Exit(report.exit_code)
 
 
@@ -162,6 +190,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8480,
     stale_after_days: Annotated[int, typer.Option(min=0, help="From when on a list counts as old.")] = 7,
+    aud: StationName = "",
 ) -> None:
     """Answer POST /verify on this device; no access is logged."""
     import uvicorn
@@ -170,13 +199,18 @@ def serve(
 
     target = Station(station)
     target.pin()
-    service = create_app(target, policy=StationPolicy(stale_after_days))
+    service = create_app(target, policy=StationPolicy(stale_after_days, aud))
     _out.print(f"Station of {target.pin().origin} on http://{host}:{port}", markup=False)
     uvicorn.run(service, host=host, port=port, access_log=False, log_level="warning")
 
 
+app.command()(holder_cli.nonce)
+app.command()(holder_cli.present)
+
+
 def main() -> int:
     """Run the command line and return its exit code."""
+    accept_any_console()
     try:
         app()
     except CodedError as error:
@@ -192,82 +226,24 @@ def main() -> int:
 
 
 def _scan_sources(
-    sources: list[str], trusted: TrustedList | None, now_s: int, keys: SealKeys | None, policy: StationPolicy
+    sources: list[str], trusted: Trusted, now_s: int, keys: SealKeys | None, policy: StationPolicy
 ) -> Report:
     try:
-        texts = [text for source in sources for text in _texts(source)]
+        texts = [text for source in sources for text in read_texts(source)]
     except MalformedError as error:  # a picture that does not decode is a verdict
         return Report((Verdict.of_error(error),), None)
     return scan(texts, trusted, now_s, slip=keys, policy=policy)
 
 
-def _texts(source: str) -> list[str]:
-    """Return the texts of the codes in one source."""
-    if source.startswith(PREFIX):
-        return [source]
-    data = _read_source(source)
-    if data.startswith(_IMAGE_STARTS):
-        return read_codes(data)
-    try:
-        lines = data.decode().split("\n")
-    except UnicodeDecodeError as error:
-        raise MalformedError("neither an image nor text", field="image", code="unsupported") from error
-    return [line.rstrip("\r") for line in lines if line.strip()]
-
-
-def _read_source(source: str) -> bytes:
-    if source == "-":
-        data = sys.stdin.buffer.read(IMAGE_MAX_BYTES + 1)
-        if len(data) > IMAGE_MAX_BYTES:
-            raise MalformedError("more than 8 MiB", field="image", code="too_large")
-        return data
-    return _read_file(Path(source), IMAGE_MAX_BYTES)
-
-
-def _read_file(path: Path, max_size_bytes: int) -> bytes:
-    try:
-        if path.stat().st_size > max_size_bytes:
-            raise MalformedError("the file is too large", field="file", code="too_large")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise StationError("usage", "there is no such file", field=path.name) from error
-    except OSError as error:
-        raise StorageError("the file cannot be read", field=path.name) from error
-
-
-def _read_slip(source: str) -> SealKeys:
-    if source.startswith(SEAL_KEY_PREFIX):
-        return parse_seal_keys(source)
-    texts = _texts(source)
-    if len(texts) != 1:
-        raise StationError("bad_input", "a slip is one code", field="slip")
-    return parse_seal_keys(texts[0])
-
-
-def _trusted(station: Path, bundle: Path | None, pin_file: Path | None) -> TrustedList | None:
+def _trusted(station: Path, bundle: Path | None, pin_file: Path | None) -> Trusted:
     if bundle is None:
         if pin_file is not None:
             raise StationError("usage", "--pin goes with --bundle", field="pin")
         target = Station(station)
         target.pin()
-        return target.trusted()
-    chosen = Station(station).pin() if pin_file is None else parse_pin(_read_file(pin_file, PIN_MAX_BYTES))
-    return open_bundle(_read_file(bundle, MAX_BUNDLE_SIZE), chosen)
-
-
-def _time(at: str | None) -> int:
-    if at is None:
-        return int(time.time())
-    try:
-        if at.isascii() and at.isdigit():
-            date_of_seconds(int(at))  # refuses what lies beyond the year 9999
-            return int(at)
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise StationError("usage", "a time needs a zone, such as Z", field="at")
-        return int(moment.timestamp())
-    except (ValueError, OverflowError, MalformedError) as error:
-        raise StationError("usage", "a time is ISO 8601 or seconds since 1970", field="at") from error
+        return target.trusted_lists()
+    chosen = Station(station).pin() if pin_file is None else parse_pin(read_file(pin_file, PIN_MAX_BYTES))
+    return open_bundle(read_file(bundle, MAX_BUNDLE_SIZE), chosen)
 
 
 def _accepted(station: Station, trusted: TrustedList) -> None:

@@ -4,14 +4,18 @@ Nothing of what comes back is believed here; the station verifies it like a file
 client is loaded only when something is fetched.
 
     data = fetch_bundle("https://ledger.example/")
+    delta = fetch_delta("https://ledger.example/", date(2026, 11, 21))
 """
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 from urllib.parse import urlsplit
 
 from ledger.core.bundle import MAX_BUNDLE_SIZE
+from ledger.core.delta import MAX_DELTA_SIZE
+from ledger.core.note import MAX_NOTE_SIZE
 from ledger.errors import StorageError
 from verifier.errors import StationError
 
@@ -30,14 +34,38 @@ def fetch_bundle(url: str, *, timeout_s: float = TIMEOUT_S, max_size_bytes: int 
         StationError: code usage, the address is not one.
         StorageError: code not_reachable, no answer, another status than 200, or more bytes than allowed.
     """
-    import httpx  # not at the top: judging a card never needs it
+    data = _get(_base(url) + "bundle", timeout_s, max_size_bytes)
+    if data is None:
+        raise _unreachable("the service answered with status 404")
+    return data
 
+
+def fetch_delta(url: str, day: date, *, timeout_s: float = TIMEOUT_S) -> bytes | None:
+    """Return what `GET <url>/delta/<day>` answers, None where there is none; otherwise as `fetch_bundle`."""
+    return _get(f"{_base(url)}delta/{day.isoformat()}", timeout_s, MAX_DELTA_SIZE)
+
+
+def fetch_origin(url: str, *, timeout_s: float = TIMEOUT_S) -> str | None:
+    """Return the origin that `GET <url>/checkpoint` names, None where there is none; as `fetch_bundle`."""
+    data = _get(_base(url) + "checkpoint", timeout_s, MAX_NOTE_SIZE)
+    return None if data is None else data.partition(b"\n")[0].decode(errors="replace")
+
+
+def _base(url: str) -> str:
+    """Return the address of the service with a slash at its end."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise StationError("usage", "an address begins with http:// or https://", field="url")
-    address = url if parts.path.endswith("/bundle") else url.rstrip("/") + "/bundle"
+    return url.removesuffix("bundle") if parts.path.endswith("/bundle") else url.rstrip("/") + "/"
+
+
+def _get(address: str, timeout_s: float, max_size_bytes: int) -> bytes | None:
+    import httpx  # not at the top: judging a card never needs it
+
     try:
         with httpx.stream("GET", address, timeout=timeout_s, follow_redirects=False) as response:
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return None
             if response.status_code != httpx.codes.OK:
                 raise _unreachable(f"the service answered with status {response.status_code}")
             data = bytearray()

@@ -18,10 +18,10 @@ from credential.core.qr_text import SealKeys
 from ledger.errors import MalformedError
 from verifier.core.companion import CompanionResult, check_companion
 from verifier.core.evidence import Verdict
-from verifier.core.trusted_list import TrustedList
+from verifier.core.trusted_list import Trusted
 from verifier.core.unsealing import judge_texts
 from verifier.core.verdict import DEFAULT_POLICY, StationPolicy
-from verifier.core.wording import Wording, tell
+from verifier.core.wording import Wording, tell, tell_companion
 
 WORST_FIRST: Final = (
     "altered",
@@ -63,13 +63,18 @@ class Report:
         if len(self.verdicts) > 1:
             body["cards"] = [verdict_json(verdict, words) for verdict in self.verdicts]
         if self.companion is not None:
-            body["companion_check"] = self.companion.to_json()
+            line, questions = tell_companion(self.companion, words)
+            body["companion_check"] = {
+                **self.companion.to_json(),
+                "line": line,
+                "questions": list(questions),
+            }
         return body
 
 
 def scan(
     texts: Sequence[str],
-    trusted: TrustedList | None,
+    trusted: Trusted,
     now: datetime | int,
     *,
     slip: SealKeys | None = None,

@@ -12,12 +12,14 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from credential.symbols import QUIET_ZONE_MODULES, QrSymbol
 from verifier.core.companion import CompanionResult
 from verifier.core.evidence import Evidence, Verdict
-from verifier.core.wording import Wording, format_date, tell
+from verifier.core.wording import Wording, format_date, tell, tell_companion
 from verifier.report import Report
 
 _JOINERS: Final = "\u200c\u200d"  # they shape letters in Persian and in Indic scripts
+_HALVES: Final = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
 _COLOURS: Final = {"green": "green", "blue": "cyan", "amber": "yellow", "red": "bold red", "grey": "white"}
 
 
@@ -30,6 +32,18 @@ def show_report(console: Console, report: Report, words: Wording) -> None:
     if report.companion is not None:
         console.print()
         _show_companion(console, report.companion, words)
+
+
+def show_symbol(console: Console, symbol: QrSymbol) -> None:
+    """Print a code with two modules to a character, dark on light, quiet zone included."""
+    margin = bytes(QUIET_ZONE_MODULES)
+    blank = bytes(symbol.side_modules + 2 * QUIET_ZONE_MODULES)
+    rows = [blank] * QUIET_ZONE_MODULES
+    rows += [margin + row + margin for row in symbol.modules]
+    rows += [blank] * (QUIET_ZONE_MODULES + 1)  # the side is odd
+    for upper, lower in zip(rows[::2], rows[1::2], strict=True):
+        line = "".join(_HALVES[above, below] for above, below in zip(upper, lower, strict=True))
+        console.print(Text(line, style="black on bright_white"))
 
 
 def _show_verdict(console: Console, verdict: Verdict, words: Wording) -> None:
@@ -64,12 +78,10 @@ def _show_evidence(console: Console, evidence: Evidence, words: Wording) -> None
 
 
 def _show_companion(console: Console, found: CompanionResult, words: Wording) -> None:
-    scope = words.sections["companion"]["scopes"].get(found.scope, "")
-    until = "" if found.until is None else format_date(found.until)
-    console.print(words.text("companion", found.result, scope=scope, until=until), markup=False)
-    if found.result != "recorded":
-        for question in words.sections["companion"]["questions"]:
-            console.print(f"  - {question}", markup=False)
+    line, questions = tell_companion(found, words)
+    console.print(line, markup=False)
+    for question in questions:
+        console.print(f"  - {question}", markup=False)
 
 
 def _show_value(value: Any) -> str:

@@ -1,20 +1,22 @@
 """A station: a folder with a pin, the newest list, and evidence if the ledger ever contradicts itself.
 
     station/
-      pin.json        which ledger is believed; written once
+      pin.json        which ledger is believed
       bundle.cbor     the newest list that was accepted
       evidence/       lists that contradict each other (fork), to hand on to an auditor
+      ledgers/<name>/ the same again for every further ledger that is believed
 
 Nothing of any scan is written, here or anywhere. A list takes the place of the one at hand only after it
 was verified, only if it is not older, and in one step: a power cut leaves the old list or the new one.
 
     station = Station(Path("station"))
-    trusted = station.trusted()
+    trusted = station.trusted_lists()
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +26,10 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from ledger.core.bundle import parse_bundle
 from ledger.core.pin import Pin, format_pin, parse_pin
-from ledger.errors import ForkAlarm, StorageError
+from ledger.core.statement import parse_statement
+from ledger.errors import CodedError, ForkAlarm, StorageError
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList, check_newer
 from verifier.errors import BundleError, StationError
@@ -33,30 +37,55 @@ from verifier.errors import BundleError, StationError
 PIN_FILE: Final = "pin.json"
 BUNDLE_FILE: Final = "bundle.cbor"
 EVIDENCE_FOLDER: Final = "evidence"
+LEDGERS_FOLDER: Final = "ledgers"
 _LOCK_FILE: Final = ".lock"
 _LOCK_TIMEOUT_S: Final = 30.0
+_NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9.-]")
 
 
 @dataclass(slots=True)
 class Station:
-    """One station's folder. Opening it reads nothing; the list is read once and again when it changed."""
+    """One station's folder. Opening it reads nothing; the list is read once and again when it changed.
+
+    `pin`, `trusted` and `export_bundle` are about the first ledger; `ledgers` returns a `Station` for each,
+    and `trusted_lists`, `import_bundle` and `evidence_files` are about all of them.
+    """
 
     folder: Path
     _seen: tuple[int, int] | None = field(default=None, repr=False)
     _trusted: TrustedList | None = field(default=None, repr=False)
+    _further: dict[Path, Station] = field(default_factory=dict, repr=False)
 
     def set_pin(self, pin: Pin) -> None:
-        """Write the pin of a new station.
+        """Believe a ledger from now on; of the same ledger, the larger of two least trees is kept.
 
         Raises:
-            StationError: code bad_input, the station is pinned to another ledger.
+            StationError: code bad_input, the station believes another ledger of the same origin.
             StorageError: code storage_failed, the folder cannot be written.
         """
-        if self._path(PIN_FILE).exists():
-            if self.pin() != pin:
-                raise StationError("bad_input", "the station has another pin; use a new folder", field="pin")
+        if not self._path(PIN_FILE).exists():
+            self._write(PIN_FILE, format_pin(pin))
             return
-        self._write(PIN_FILE, format_pin(pin))
+        for ledger in self.ledgers():
+            known = ledger.pin()
+            if known.same_ledger(pin):
+                if pin.least is not None and (known.least is None or known.least.size < pin.least.size):
+                    ledger._write(PIN_FILE, format_pin(pin))
+                    ledger._seen = None
+                return
+            if known.origin == pin.origin:
+                detail = "the station believes another ledger of this origin; use a new folder"
+                raise StationError("bad_input", detail, field="pin")
+        Station(self._path(LEDGERS_FOLDER) / _folder_name(pin))._write(PIN_FILE, format_pin(pin))
+
+    def ledgers(self) -> tuple[Station, ...]:
+        """Return one station for each ledger that is believed, this one first."""
+        folders = sorted(path.parent for path in self._path(LEDGERS_FOLDER).glob(f"*/{PIN_FILE}"))
+        return (self, *(self._further.setdefault(folder, Station(folder)) for folder in folders))
+
+    def ledger_of(self, origin: str) -> Station | None:
+        """Return the station of the ledger with this origin, None where it is not believed."""
+        return next((ledger for ledger in self.ledgers() if ledger.pin().origin == origin), None)
 
     def pin(self) -> Pin:
         """Return the pin.
@@ -69,6 +98,11 @@ class Station:
         if data is None:
             raise StationError("usage", "the station has no pin; run the command pin first", field="pin")
         return parse_pin(data)
+
+    def trusted_lists(self) -> tuple[TrustedList, ...]:
+        """Return the lists at hand of all ledgers, verified; errors as `trusted`."""
+        lists = (ledger.trusted() for ledger in self.ledgers())
+        return tuple(trusted for trusted in lists if trusted is not None)
 
     def trusted(self) -> TrustedList | None:
         """Return the list at hand, verified, or None where none was imported.
@@ -91,15 +125,25 @@ class Station:
         return self._trusted
 
     def import_bundle(self, data: bytes) -> TrustedList:
-        """Verify a list and put it in the place of the one at hand.
+        """Verify a list and put it in the place of the one at hand of its ledger.
 
         A damaged list at hand does not stand in the way of a good one.
 
         Raises:
-            BundleError: code bundle_invalid, it does not verify or is older.
+            BundleError: code bundle_invalid, it does not verify, is older, or is of a ledger that the
+                station does not believe.
             ForkAlarm: code fork, it contradicts the one at hand; both are kept as evidence.
             StationError, StorageError: as `pin`.
         """
+        ledgers = self.ledgers()
+        if len(ledgers) == 1:
+            return self._import(data)
+        target = self.ledger_of(_origin_of(data))
+        if target is None:
+            raise BundleError(2, "the list is of a ledger that is not pinned", field="origin")
+        return target._import(data)
+
+    def _import(self, data: bytes) -> TrustedList:
         new = open_bundle(data, self.pin())
         with self._locked():
             try:
@@ -130,7 +174,8 @@ class Station:
 
     def evidence_files(self) -> list[Path]:
         """Return the files that prove a contradiction of the ledger; none on a good day."""
-        return sorted(self._path(EVIDENCE_FOLDER).glob("*.cbor"))
+        folders = [ledger._path(EVIDENCE_FOLDER) for ledger in self.ledgers()]
+        return [path for folder in folders for path in sorted(folder.glob("*.cbor"))]
 
     def _keep_evidence(self, trusted: TrustedList, data: bytes) -> None:
         name = f"{EVIDENCE_FOLDER}/fork-{trusted.tree_size}-{trusted.root_hash[:8].hex()}.cbor"
@@ -181,6 +226,23 @@ class Station:
             _sync_folder(target.parent)
         except OSError as error:
             raise _failed(f"{name} cannot be written") from error
+
+
+def _folder_name(pin: Pin) -> str:
+    """Return a name that every file system takes and that two ledgers never share."""
+    return f"{_NOT_IN_A_NAME.sub('_', pin.origin.lower())[:60]}-{pin.charter_hash[:8].hex()}"
+
+
+def _origin_of(data: bytes) -> str:
+    """Return the origin that a list's charter names; whether it is that ledger's is looked at later.
+
+    Raises:
+        BundleError: code bundle_invalid, not a list.
+    """
+    try:
+        return parse_statement(parse_bundle(data).charter.entry).sub
+    except CodedError as error:
+        raise BundleError(1, f"{error.detail} ({error.code})", field=error.field) from error
 
 
 def _sync_folder(folder: Path) -> None:

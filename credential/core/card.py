@@ -3,7 +3,8 @@
 docs/protocol.md, section 6, "On the card". A code is the ledger entry itself with an unprotected header:
 17 open disclosures, 171 sealed ones, -65537 the position. The front opens exactly what must be open; the
 back repeats that, so that it cannot be peeled off, and adds every other part sealed, nested ones each on
-their own. Cards are made from the bytes that the ledger returned, never from those that were sent.
+their own, whether the person has it or not; only a portrait that is not there is left off. Cards are made
+from the bytes that the ledger returned, never from those that were sent.
 
     front = format_front(logged)                          # "SC1:6BF..." of about 570 bytes
     back = format_back(logged, keys, random_bytes)
@@ -23,7 +24,8 @@ from credential.core.disclosure import (
     parse_disclosure,
     parse_disclosure_list,
 )
-from credential.core.profiles import Profile, built_in_profile
+from credential.core.padding import parse_padded
+from credential.core.profiles import PORTRAIT, Profile, built_in_profile
 from credential.core.sd_cwt import apply_disclosures
 from credential.core.sealed_disclosure import (
     NONCE_BYTES,
@@ -62,7 +64,7 @@ class LoggedCredential:
     Attributes:
         entry: the bytes as they stand in the ledger.
         position: where; None for a card that is printed before it is registered.
-        disclosures: encoded disclosures of every part that the person has, parents and nested ones.
+        disclosures: encoded disclosures of the parts, parents and nested ones; all of them in a case file.
 
     Raises:
         MalformedError: not a credential, a profile that is not known here (code unsupported), a part
@@ -96,6 +98,19 @@ class LoggedCredential:
         """Return the disclosures by claim name."""
         parsed = (parse_disclosure(content) for content in self.disclosures)
         return {str(part.key): part for part in parsed}
+
+    def said_parts(self) -> dict[str, Disclosure]:
+        """Return the disclosures of `parts` but for those that say nothing: their value is null.
+
+        Raises:
+            MalformedError: a sealed value is not padded as docs/safeconduct.cddl says.
+        """
+        padded = self.profile.bucket_bytes
+        return {
+            name: part
+            for name, part in self.parts().items()
+            if name not in padded or parse_padded(part.value, name) is not None
+        }
 
     def _payload(self) -> dict[Any, Any]:
         payload = cose.parse_sign1(self.entry, max_size=MAX_CREDENTIAL_BYTES).payload
@@ -266,8 +281,14 @@ def _parse_position(value: object) -> Position:
 
 
 def _back_parts(logged: LoggedCredential, leave_out: Sequence[str]) -> list[tuple[Disclosure, str]]:
-    """Return the parts of the back in the profile's order, a parent before what is nested in it."""
+    """Return the parts of the back in the profile's order, a parent before what is nested in it.
+
+    A portrait has a card of its own, so that whether there is one shows anyway; every other part is there
+    even if it says nothing.
+    """
     parts, profile = logged.parts(), logged.profile
+    if PORTRAIT not in logged.said_parts():
+        leave_out = (*leave_out, PORTRAIT)
     rules = [rule for rule in profile.claims if rule.name in profile.card.back and rule.name not in leave_out]
     names = [(name, rule.group) for rule in rules for name in (rule.name, *rule.nested)]
     return [(parts[name], group) for name, group in names if name in parts]

@@ -2,8 +2,9 @@
 
 docs/protocol.md, section 6; values as in docs/safeconduct.cddl, "what is printed". The credential is an
 SD-CWT (draft-ietf-spice-sd-cwt, read: April 2026) in which the person is behind salted digests only.
-Every profile has a fixed number of digests; a part that a person does not have is a decoy, so that the
-number says nothing. Randomness and the signer are arguments.
+Every claim of the profile is always there: a part that a person does not have has the value null, and what
+is sealed is padded (`padding`), so that neither the number nor the length of the parts says anything about
+the person. Randomness and the signer are arguments.
 
 >>> from credential.core.profiles import built_in_profile
 >>> from ledger.core.cose_key import SoftwareSigner
@@ -12,15 +13,15 @@ number says nothing. Randomness and the signer are arguments.
 >>> done = issue(built_in_profile("sc:identity"), PersonClaims(), iss="civil-1", sub="A" * 16, iat_s=0,
 ...     place=place, holder=bytes(16), signer=SoftwareSigner.from_seed("p256", bytes(32)),
 ...     random_bytes=lambda size: next(salts))
->>> sorted(done.disclosures), len(done.decoys)
-([('ages',)], 3)
+>>> len(done.disclosures), len(done.decoys)
+(8, 0)
 """
 
 from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -29,6 +30,7 @@ from credential.core.birth import BASES, Answer, BirthInterval, age_answer
 from credential.core.disclosure import Disclosure
 from credential.core.holder import holder_signer
 from credential.core.names import Name, format_name
+from credential.core.padding import format_padded
 from credential.core.profiles import ClaimRule, Profile
 from credential.core.redaction import Decoy, RedactedKey, SaltedValue, redact
 from credential.errors import InputError
@@ -41,6 +43,8 @@ from ledger.core.statement import sign_credential
 
 SCOPES: Final = ("travel", "school", "medical", "daily_care")
 """What a companion is authorised for; in the credential the place in this list plus one."""
+SEXES: Final = ("female", "male", "other")
+"""What may be said of a sex; in the credential the place in this list plus one."""
 COMPANION_HASH_BYTES: Final = 16
 SUBJECT_RANDOM_BYTES: Final = 12
 PORTRAIT_MAX_BYTES: Final = 800
@@ -54,10 +58,10 @@ class Companion:
     """Who may accompany which child.
 
     Attributes:
-        child_sub: `sub` of the child's credential.
+        child_sub: `sub` of the child's credential, or `iss/sub` where another issuer signed it.
         scope: one of `SCOPES`.
         until: last day of the authorisation.
-        adult_sub: `sub` of the adult's own credential; "" where the companion's card is the only one.
+        adult_sub: the same of the adult's own credential; "" where the companion's card is the only one.
     """
 
     child_sub: str
@@ -73,7 +77,7 @@ class PersonClaims:
     Attributes:
         names: names in the order given.
         birth: interval of birth.
-        sex: a word, or "".
+        sex: one of `SEXES`, or "".
         nationalities: ISO 3166-1 alpha-3 codes, or ("undetermined",).
         birthplace: a text, or "".
         portrait: an image of at most 800 bytes, or b"".
@@ -104,8 +108,10 @@ class IssuedCredential:
     Attributes:
         entry: the bytes to register.
         claims: what stands in it in clear.
-        disclosures: by path, such as ("names",) or ("more", "birth"); a parent's value holds digests.
-        decoys: disclosures that stand for nothing; they go to the holder's case file.
+        disclosures: by path, such as ("names",) or ("more", "birth"), every claim of the profile; a
+            parent's value holds digests.
+        decoys: disclosures that stand for nothing, in a profile with more digests than claims; they go to
+            the holder's case file.
     """
 
     entry: bytes
@@ -140,9 +146,10 @@ def issue(
         random_bytes: returns so many bytes from a cryptographic source; 16 are drawn per digest.
 
     Raises:
-        InputError: `iat_s` is not a whole day, a value that the profile has no claim for, a birth after
-            the day of issue, a missing or ended companion's authorisation, a portrait over 800 bytes, a
-            repeated salt.
+        InputError: `iat_s` is not a whole day, a value that the profile has no claim for, a sex that is
+            none of `SEXES`, a birth after
+            the day of issue, a missing or ended companion's authorisation or one that outlasts its card, a
+            portrait over 800 bytes, a repeated salt.
         MalformedError: `iss`, `sub` or a companion's `sub` is not of its form, or a date lies outside
             the years 1 to 9999.
     """
@@ -151,7 +158,7 @@ def issue(
     if iat_s < 0 or iat_s % calendar_days.DAY_S:
         raise InputError("the day of issue is not a whole day", field="iat")
     exp_s = calendar_days.exp_for(iat_s, profile.validity_days)
-    values = _values(profile, person, sub, calendar_days.date_of_seconds(iat_s), exp_s)
+    values = _values(profile, person, iss, sub, calendar_days.date_of_seconds(iat_s), exp_s)
     redaction = redact(_marked(profile, values), random_bytes)
     disclosures = {
         tuple(str(key) for key in part.path): part.disclosure
@@ -178,14 +185,16 @@ def new_subject(random_bytes: RandomBytes) -> str:
     return urlsafe_b64encode(random_bytes(SUBJECT_RANDOM_BYTES)).decode("ascii")
 
 
-def companion_hash(salt: bytes, sub: str) -> bytes:
-    """Return the 16 bytes that name the credential `sub` in a companion's authorisation.
+def companion_hash(salt: bytes, iss: str, sub: str) -> bytes:
+    """Return the 16 bytes that name a credential in a companion's authorisation.
+
+    The issuer is part of it: a `sub` is public on the ledger, and another issuer could sign the same one.
 
     Args:
         salt: salt of the disclosure "companion", 16 bytes.
-        sub: of the child's or the adult's credential.
+        iss, sub: of the child's or the adult's credential.
     """
-    return hashlib.sha256(salt + sub.encode()).digest()[:COMPANION_HASH_BYTES]
+    return hashlib.sha256(salt + iss.encode() + b"\x00" + sub.encode()).digest()[:COMPANION_HASH_BYTES]
 
 
 def _marked(profile: Profile, values: Mapping[str, Any]) -> dict[Any, Any]:
@@ -193,37 +202,48 @@ def _marked(profile: Profile, values: Mapping[str, Any]) -> dict[Any, Any]:
     decoys = iter(range(1, 100))
     marked: dict[Any, Any] = {}
     for rule in profile.claims:
-        value = _nested(rule, values, decoys) if rule.nested else values.get(rule.name)
-        if value is not None:
-            marked[RedactedKey(rule.name)] = value
+        if rule.must_open:
+            marked[RedactedKey(rule.name)] = values[rule.name]
+        elif rule.nested:
+            marked[RedactedKey(rule.name)] = _nested(profile, rule, values, decoys)
+        else:
+            marked[RedactedKey(rule.name)] = _padded(profile, rule.name, values)
     while len(marked) < profile.digest_count:
         marked[Decoy(next(decoys))] = None
     return marked
 
 
-def _nested(rule: ClaimRule, values: Mapping[str, Any], decoys: Any) -> dict[Any, Any] | None:
-    marked: dict[Any, Any] = {RedactedKey(name): values[name] for name in rule.nested if name in values}
-    if not marked:
-        return None  # nothing to nest: the whole part is one decoy
+def _nested(
+    profile: Profile, rule: ClaimRule, values: Mapping[str, Any], decoys: Iterator[int]
+) -> dict[Any, Any]:
+    marked: dict[Any, Any] = {RedactedKey(name): _padded(profile, name, values) for name in rule.nested}
     while len(marked) < rule.digest_count:
         marked[Decoy(next(decoys))] = None
     return marked
 
 
-def _values(profile: Profile, person: PersonClaims, sub: str, day: date, exp_s: int) -> dict[str, Any]:
+def _padded(profile: Profile, name: str, values: Mapping[str, Any]) -> list[Any]:
+    return format_padded(values.get(name), name, profile.bucket_bytes[name])
+
+
+def _values(
+    profile: Profile, person: PersonClaims, iss: str, sub: str, day: date, exp_s: int
+) -> dict[str, Any]:
     """Return the values by claim name, only of what the person has and the profile names."""
     if len(person.portrait) > PORTRAIT_MAX_BYTES:
         raise InputError(f"the portrait is over {PORTRAIT_MAX_BYTES} bytes", field="portrait")
+    if person.sex and person.sex not in SEXES:
+        raise InputError(f"one of {', '.join(SEXES)}", field="sex")
     if person.birth is not None and person.birth.earliest > day:
         raise InputError("the birth lies after the day of issue", field="birth.earliest")
     values: dict[str, Any] = {
         "names": [format_name(name) for name in person.names],
         "birth": _format_birth_value(person.birth),
-        "sex": person.sex,
+        "sex": SEXES.index(person.sex) + 1 if person.sex else None,
         "nationalities": list(person.nationalities),
         "birthplace": person.birthplace,
         "portrait": person.portrait,
-        "companion": _companion_value(person.companion, sub, day),
+        "companion": _companion_value(person.companion, iss, sub, day, calendar_days.date_of_seconds(exp_s)),
     }
     values = {name: value for name, value in values.items() if value}
     unknown = [name for name in values if profile.rule_of(name) is None]
@@ -258,19 +278,29 @@ def _format_birth_value(birth: BirthInterval | None) -> list[int | str]:
     ]
 
 
-def _companion_value(companion: Companion | None, sub: str, day: date) -> SaltedValue | None:
+def _companion_value(
+    companion: Companion | None, iss: str, sub: str, day: date, end: date
+) -> SaltedValue | None:
     if companion is None:
         return None
-    child = parse_subject(companion.child_sub, field="companion.child")
-    adult = parse_subject(companion.adult_sub or sub, field="companion.adult")
+    child = _named(companion.child_sub, iss, field="companion.child")
+    adult = _named(companion.adult_sub or sub, iss, field="companion.adult")
     if child == adult:
         raise InputError("child and adult are two persons", field="companion.child")
     if companion.scope not in SCOPES:
         raise InputError(f"one of {', '.join(SCOPES)}", field="companion.scope")
     if companion.until < day:
         raise InputError("the authorisation has ended before the day of issue", field="companion.until")
+    if companion.until >= end:
+        raise InputError(f"this card is valid before {end.isoformat()} only", field="companion.until")
     scope, until = SCOPES.index(companion.scope) + 1, calendar_days.day_of_date(companion.until)
-    return SaltedValue(lambda salt: [companion_hash(salt, child), companion_hash(salt, adult), scope, until])
+    return SaltedValue(lambda salt: [companion_hash(salt, *child), companion_hash(salt, *adult), scope, until])
+
+
+def _named(reference: str, iss: str, *, field: str) -> tuple[str, str]:
+    """Return (iss, sub) of `sub` or `iss/sub`."""
+    other, _, sub = reference.rpartition("/")
+    return parse_party(other, field=field) if other else iss, parse_subject(sub, field=field)
 
 
 def _confirmation(holder: bytes | PublicKey, iss: str, sub: str) -> bytes:

@@ -134,8 +134,7 @@ def check_key_binding(
     is `sd_cwt.apply_disclosures`.
     """
     outer = cose.parse_sign1(data, max_size=KBT_MAX_BYTES, deterministic=deterministic)
-    if outer.protected.get(cose.TYP) not in TYPS_KBT:
-        raise MalformedError("not a key binding token", field="typ", code="unsupported")
+    _check_type(outer)
     inner = _parse_inner(outer, deterministic)
     if check_issuer is not None:
         check_issuer(inner)
@@ -154,6 +153,23 @@ def check_key_binding(
     return KeyBinding(
         inner, inner_claims, holder_key, claims[_AUD], _seconds(claims, _IAT), claims.get(_CNONCE)
     )
+
+
+def bound_credential(data: bytes) -> bytes:
+    """Return the credential inside a key binding token, tagged, in its one form. Nothing is verified.
+
+    Raises:
+        MalformedError: not a COSE_Sign1 over a COSE_Sign1, over 8 KiB (code too_large), or of other types:
+            a token inside a token too (code unsupported).
+    """
+    outer = cose.parse_sign1(data, max_size=KBT_MAX_BYTES)
+    _check_type(outer)
+    return cose.format_sign1(_parse_inner(outer, deterministic=True))
+
+
+def _check_type(outer: Sign1) -> None:
+    if outer.protected.get(cose.TYP) not in TYPS_KBT:
+        raise MalformedError("not a key binding token", field="typ", code="unsupported")
 
 
 def _parse_inner(outer: Sign1, deterministic: bool) -> Sign1:

@@ -2,8 +2,8 @@
 
 docs/protocol.md, section 6. Each profile is one JSON file in `credential/profiles/`. What must be open
 stands in group "open" and is printed on every code of the card; every other claim belongs to a group
-that is sealed with a key of its own. The charter of a ledger repeats `digest_count` and
-`validity_days`, and the registry refuses a credential that has others.
+that is sealed with a key of its own, and is padded to a bucket of its own (`padding`). The charter of a
+ledger repeats `digest_count` and `validity_days`, and the registry refuses a credential that has others.
 
 >>> built_in_profile("sc:identity").must_open
 ('ages',)
@@ -26,6 +26,8 @@ from ledger.errors import MalformedError
 FORMAT: Final = 1
 OPEN: Final = "open"
 """The group of claims that must be open; the only one that is never sealed."""
+PORTRAIT: Final = "portrait"
+"""The only sealed claim that has a card of its own, and is not printed where the person has none."""
 FILE_MAX_BYTES: Final = 16_384
 VALIDITY_DAYS_MAX: Final = 7300
 DIGESTS_MAX: Final = 32
@@ -33,6 +35,7 @@ _NAME: Final = re.compile(r"[a-z][a-z_]{0,31}")
 _VCT_MAX_CHARACTERS: Final = 64
 _TITLE_MAX_CHARACTERS: Final = 80
 _AGES: Final = range(1, 100)
+_BUCKETS: Final = range(32, 2049)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Profile:
         validity_days: days from issue; the end is the first quarter day at or after them.
         ages: thresholds of the age answers, rising; empty where the profile has no claim "ages".
         claims: the top-level claims.
+        bucket_bytes: by name of each sealed claim in which nothing is nested, what the length of its
+            disclosure is a multiple of.
         card: default layout.
         front_size_bytes: sizes of the front code.
     """
@@ -92,6 +97,7 @@ class Profile:
     validity_days: int
     ages: tuple[int, ...]
     claims: tuple[ClaimRule, ...]
+    bucket_bytes: Mapping[str, int]
     card: Layout
     front_size_bytes: FrontSize
 
@@ -151,8 +157,9 @@ def parse_profile(data: bytes) -> Profile:
     Raises:
         MalformedError: code too_large; code unsupported for another `format`; otherwise not JSON, a
             field missing, unknown, twice or of the wrong type, or a rule broken: a name twice, an open
-            claim that is sealed or nested, more claims than digests, ages that do not rise, a card
-            side that names an unknown claim or leaves out what must be open, a size beyond the ceiling.
+            claim that is sealed or nested, more claims than digests, ages that do not rise, a sealed
+            claim without a bucket, a card side that names an unknown claim or leaves out what must be
+            open, a size beyond the ceiling.
     """
     if len(data) > FILE_MAX_BYTES:
         raise MalformedError("the profile is too large", field="profile", code="too_large")
@@ -170,6 +177,7 @@ def parse_profile(data: bytes) -> Profile:
         validity_days=_number(fields["validity_days"], "validity_days", range(1, VALIDITY_DAYS_MAX + 1)),
         ages=tuple(_number(age, "ages", _AGES) for age in _list(fields["ages"], "ages")),
         claims=tuple(_parse_claim(item) for item in _list(fields["claims"], "claims")),
+        bucket_bytes=_parse_buckets(fields["bucket_bytes"]),
         card=_parse_layout(fields["card"]),
         front_size_bytes=_parse_front_size(fields["front_size_bytes"]),
     )
@@ -188,6 +196,12 @@ def _parse_claim(value: object) -> ClaimRule:
         nested=tuple(_name(name, "claims.nested") for name in _list(fields["nested"], "claims.nested")),
         digest_count=_number(fields["digest_count"], "claims.digest_count", range(DIGESTS_MAX + 1)),
     )
+
+
+def _parse_buckets(value: object) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise MalformedError("a bucket for each sealed claim", field="bucket_bytes")
+    return {name: _number(size, "bucket_bytes", _BUCKETS) for name, size in value.items()}
 
 
 def _parse_layout(value: object) -> Layout:
@@ -218,6 +232,9 @@ def _check_profile(profile: Profile) -> None:
             raise MalformedError("nested claims have a digest each", field="claims.digest_count")
     if not profile.must_open or len(profile.claims) > profile.digest_count:
         raise MalformedError("each claim has a digest and one must be open", field="digest_count")
+    sealed = [claim for claim in profile.claims if not claim.must_open]
+    if {name for claim in sealed for name in claim.nested or (claim.name,)} != set(profile.bucket_bytes):
+        raise MalformedError("each sealed value has a bucket", field="bucket_bytes")
     if any(low >= high for low, high in zip(profile.ages, profile.ages[1:], strict=False)):
         raise MalformedError("the ages rise", field="ages")
     if bool(profile.ages) != ("ages" in names):

@@ -15,11 +15,12 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ledger.audit.source import Source, open_source
+from ledger.core.cells import CELL_SIZE, cells_from_leaves, root_from_cells
 from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
 from ledger.core.merkle import HASH_SIZE
 from ledger.core.statement import PADDING, parse_statement, verify_credential
-from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, hash_tile
+from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, split_hashes
 from ledger.errors import CodedError
 
 CHUNK_ENTRIES: Final = 8 * TILE_WIDTH
@@ -28,6 +29,8 @@ FIRST_CHUNK_ENTRIES: Final = TILE_WIDTH
 
 Keys = Mapping[tuple[str, bytes], PublicKey]
 _LEAF: Final = b"\x00"
+_CELL_LEAVES: Final = CELL_SIZE * HASH_SIZE
+"""Bytes of the leaves of a cell, and of the cells of a tile."""
 
 
 class Violation(NamedTuple):
@@ -52,6 +55,7 @@ class ExaminedChunk:
         counts: entries by kind.
         leaves: leaf hashes, joined.
         chain: stored chain values, joined; empty where the source has none.
+        cells: of these entries, joined.
         tile_hashes: hash of each full tile, which is a node of level 8.
         bad_tile: first leaf index at which a stored level-0 tile differs from the entries, or None.
     """
@@ -64,6 +68,7 @@ class ExaminedChunk:
     counts: Counter[str]
     leaves: bytes
     chain: bytes
+    cells: bytes
     tile_hashes: list[bytes]
     bad_tile: int | None
 
@@ -87,6 +92,8 @@ def examine(source: Source, start: int, stop: int, tree_size: int, keys: Keys) -
     entries, chain = source.entries(start, stop, tree_size)
     sha256 = hashlib.sha256
     leaves = b"".join([sha256(_LEAF + entry).digest() for entry in entries])
+    whole = len(leaves) // _CELL_LEAVES * _CELL_LEAVES
+    cells = cells_from_leaves(split_hashes(leaves[:whole]))
     reading = _Reading(keys)
     violation = reading.read(entries, start)
     return ExaminedChunk(
@@ -98,9 +105,10 @@ def examine(source: Source, start: int, stop: int, tree_size: int, keys: Keys) -
         counts=reading.count(),
         leaves=leaves,
         chain=chain,
+        cells=cells,
         tile_hashes=[
-            hash_tile(leaves[at : at + TILE_SIZE_BYTES])
-            for at in range(0, len(leaves) // TILE_SIZE_BYTES * TILE_SIZE_BYTES, TILE_SIZE_BYTES)
+            root_from_cells(cells[at : at + _CELL_LEAVES], CELL_SIZE)
+            for at in range(0, len(leaves) // TILE_SIZE_BYTES * _CELL_LEAVES, _CELL_LEAVES)
         ],
         bad_tile=_first_bad_tile(source, start, leaves, tree_size),
     )
@@ -137,7 +145,9 @@ class _Reading:
 
     def _read_other(self, entry: bytes) -> tuple[Any, ...]:
         statement = parse_statement(entry)
-        key = self._keys.get((statement.iss, statement.kid))
+        is_holder = statement.kind == "status" and statement.body.proof is not None
+        # A holder's key is in the credential, whatever issuer bears the same name.
+        key = None if is_holder else self._keys.get((statement.iss, statement.kid))
         if key is not None:
             with suppress(CodedError):
                 statement.check_signature(key)

@@ -24,16 +24,17 @@ from ledger.audit.chunk import (
 )
 from ledger.audit.report import AuditReport
 from ledger.audit.source import Source, opened_source
+from ledger.core.cells import CELL_SIZE
 from ledger.core.chain import chain_start, extend_chain
 from ledger.core.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
 from ledger.core.cosignature import check_cosignatures
 from ledger.core.epoch import MAX_EPOCH_ENTRIES, Item, replay_genesis, replay_items
+from ledger.core.key_history import KeyHistory
 from ledger.core.merkle import HASH_SIZE, Frontier, node_hash, root_at
-from ledger.core.note import TYPE_ED25519, TYPE_MLDSA44_COSIGNATURE, VerifierKey, parse_note
+from ledger.core.note import parse_note
 from ledger.core.pin import Pin
-from ledger.core.policy import parse_policy
 from ledger.core.registry import Registry
 from ledger.core.statement import PADDING, Statement
 from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, TileNodes, TilePath, hash_tile, split_hashes
@@ -117,11 +118,13 @@ class _Audit:
         self.registry: Registry | None = None
         self.keys: dict[tuple[str, bytes], PublicKey] = {}
         self._effects_seen = 0
+        self._history = KeyHistory()
         # Entries that are read and not yet replayed; the first of them has the index `_from`.
         self._from = 0
         self._items: list[Item] = []
         self._leaves: list[bytes] = []
         self._stored_chain = b""
+        self._cells = b""
         self._verified: set[bytes] = set()
         self._next = self._last = 0
         self._chain_head = chain_start(pin.origin)
@@ -166,6 +169,7 @@ class _Audit:
         self._items += items
         self._leaves += split_hashes(chunk.leaves)
         self._stored_chain += chunk.chain
+        self._cells += chunk.cells
         self._verified |= chunk.verified
         start = 0
         for place in chunk.seals:
@@ -178,7 +182,15 @@ class _Audit:
         if self.registry is None:
             chain = self._replay_genesis(items)
         else:
-            chain = replay_items(self.registry, self._chain_head, self._next, items, leaves, self._verify)
+            chain = replay_items(
+                self.registry,
+                self._chain_head,
+                self._next,
+                items,
+                leaves,
+                self._verify,
+                self._cells_of(leaves),
+            )
         start = (self._next - self._from) * HASH_SIZE
         stored = self._stored_chain[start : start + len(chain) * HASH_SIZE]
         if stored and stored != b"".join(chain):
@@ -186,13 +198,23 @@ class _Audit:
         self._epochs += 1
         self._next += len(items)
         self._chain_head = chain[-1]
+        assert self.registry is not None
+        self._history.note_epoch(self._next, self.registry.governance)
         self._learn_keys()
         if self.progress is not None:
             self.progress(self._next, self.head.tree_size)
 
+    def _cells_of(self, leaves: list[bytes]) -> bytes:
+        """Return the cells of the epoch that is next; a worker has hashed them on the way to the tiles."""
+        start = (self._next - self._from) // CELL_SIZE
+        return self._cells[start * HASH_SIZE : (start + len(leaves) // CELL_SIZE) * HASH_SIZE]
+
     def _verify(self, statement: Statement, key: PublicKey) -> None:
-        """Verify what no worker has; a registry never holds two keys for one (iss, kid)."""
-        if statement.entry not in self._verified:
+        """Verify what no worker has; a registry never holds two keys of issuers for one (iss, kid).
+
+        Seals are verified here again: governors may replace the service key by one with the same kid.
+        """
+        if statement.kind == "seal" or statement.entry not in self._verified:
             statement.check_signature(key)
 
     def _check_rest(self, chunk: ExaminedChunk) -> None:
@@ -237,6 +259,7 @@ class _Audit:
         done = self._next - self._from
         del self._items[:done], self._leaves[:done]
         self._stored_chain = self._stored_chain[done * HASH_SIZE :]
+        self._cells = self._cells[done // CELL_SIZE * HASH_SIZE :]
         self._from = self._next
         self._verified &= {item.entry for item in self._items if isinstance(item, Statement)}
 
@@ -254,9 +277,14 @@ class _Audit:
     def _learn_keys(self) -> None:
         """Note the keys of issuers that an action changed, for the chunks that are asked for next."""
         assert self.registry is not None
-        effects = self.registry.effects
+        governance, effects = self.registry.governance, self.registry.effects
+        service = governance.service_key
+        if self.keys.get((governance.origin, service.kid)) != service:
+            self.keys = self.keys | {(governance.origin, service.kid): service}
         for effect in effects[self._effects_seen :]:
-            issuer = self.registry.governance.issuers[effect.action.subject]
+            issuer = governance.issuers.get(effect.action.subject)
+            if issuer is None:
+                continue
             self.keys = self.keys | {
                 (issuer.issuer_id, kid): record.key for kid, record in issuer.keys.items()
             }
@@ -273,7 +301,7 @@ class _Audit:
             raise ForkAlarm(
                 "the entries do not hash to the root of the checkpoint", code="bad_checkpoint", field="root"
             )
-        open_checkpoint(self.text, self._log_keys())
+        open_checkpoint(self.text, self._history.log_keys_at(self.head.tree_size))
         self._check_witnesses()
         if self.before is not None:
             self._check_before(self.before, source)
@@ -302,23 +330,15 @@ class _Audit:
                     full.append(hash_tile(tile))
             hashes, level, span = full, level + 1, span * TILE_WIDTH
 
-    def _log_keys(self) -> tuple[VerifierKey, VerifierKey]:
-        assert self.registry is not None
-        governance = self.registry.governance
-        ed25519, mldsa44 = governance.log_keys
-        return (
-            VerifierKey(governance.origin, TYPE_ED25519, ed25519),
-            VerifierKey(governance.origin, TYPE_MLDSA44_COSIGNATURE, mldsa44),
-        )
-
     def _check_witnesses(self) -> None:
-        assert self.registry is not None
-        policy = parse_policy(self.registry.governance.witness_policy)
+        policy = self._history.policy_at(self.head.tree_size)
         self._cosigned = check_cosignatures(parse_note(self.text), self.head, policy.witness_keys())
         self._quorum = policy.satisfied(self._cosigned)
 
     def _check_before(self, text: str, source: Source) -> None:
-        before = open_checkpoint(text, self._log_keys()).checkpoint
+        # Under the keys of its own time: it may be older than the ones of now.
+        seen_size = parse_checkpoint(parse_note(text).text).tree_size
+        before = open_checkpoint(text, self._history.log_keys_at(seen_size)).checkpoint
         if before.tree_size > self.head.tree_size:
             detail = "the head seen before is larger: the tail was cut off"
             raise ForkAlarm(detail, code="inconsistent", field="tree_size", index=self.head.tree_size)
@@ -356,5 +376,21 @@ class _Audit:
             last_time_ms=self.registry.time_ms if self.registry is not None else 0,
             cosigned=self._cosigned,
             quorum=self._quorum,
+            held=[] if self.registry is None else _held(self.registry),
             against_size=self._against_size,
         )
+
+
+def _held(registry: Registry) -> list[dict[str, Any]]:
+    """Return what is held, in plain values."""
+    names = {issuer.number: name for name, issuer in registry.governance.issuers.items()}
+    return [
+        {
+            "index": held.index,
+            "issuer": names[held.number],
+            "list": held.uri,
+            "places": len(held.rows),
+            "until_s": held.lapses_ms // 1000,
+        }
+        for held in registry.places.quarantine.held.values()
+    ]

@@ -24,6 +24,8 @@ class AuditReport:
         last_time_ms: time of the last seal.
         cosigned: witness -> time in seconds of its valid cosignature.
         quorum: whether these satisfy the ledger's witness policy.
+        held: what waits for the governors, by index: entry, issuer, list, places, and the time in seconds
+            until which they may confirm or refuse it.
         against_size: tree size of the head seen before that it was proven consistent with, or None.
     """
 
@@ -40,6 +42,7 @@ class AuditReport:
     last_time_ms: int = 0
     cosigned: dict[str, int] = field(default_factory=dict)
     quorum: bool = False
+    held: list[dict[str, Any]] = field(default_factory=list)
     against_size: int | None = None
 
     @property

@@ -10,7 +10,7 @@ approval of one action; approvals with equal payload bytes belong together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ledger.core.cose_key import PublicKey, format_cose_key, parse_cose_key
 from ledger.core.fields import (
@@ -23,6 +23,7 @@ from ledger.core.fields import (
     parse_title,
     parse_uint,
 )
+from ledger.core.ledger_verbs import BRIDGED_VERBS, LedgerVerb, format_ledger_verb, parse_ledger_verb
 from ledger.errors import MalformedError
 
 KID_BYTES = 8
@@ -103,7 +104,27 @@ class DistrustKey:
     from_index: int
 
 
-Verb = Admit | Change | Suspend | Reinstate | AddKey | RetireKey | DistrustKey
+@dataclass(frozen=True, slots=True)
+class ConfirmHeld:
+    """Verb 8: what the status statement at `index` asked for and was held takes effect."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseHeld:
+    """Verb 9: what the status statement at `index` asked for and was held never takes effect."""
+
+    index: int
+
+
+HeldVerb = ConfirmHeld | RefuseHeld
+IssuerVerb = Admit | Change | Suspend | Reinstate | AddKey | RetireKey | DistrustKey | HeldVerb
+Verb = IssuerVerb | LedgerVerb
+
+_ARGUMENTS: Final = (0, 1, 1, 0, 0, 1, 1, 2, 1, 1, 2, 1, 1, 1, 2, 1, 1, 2)
+"""How many arguments the verb of a number has."""
+HELD_VERBS: Final = (ConfirmHeld, RefuseHeld)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +143,20 @@ class Action:
     not_after: int
     verbs: tuple[Verb, ...]
 
+    @property
+    def is_bridged(self) -> bool:
+        """Whether a verifier crosses it only by a checkpoint under the keys and the witnesses before it.
+
+        Source: docs/protocol.md section 9, "Bridging".
+        """
+        return any(isinstance(verb, BRIDGED_VERBS) for verb in self.verbs)
+
 
 def parse_action(value: Any) -> Action:
     """Return the action of a decoded body.
 
     Raises:
-        MalformedError: not the form of the CDDL; code `unsupported` for a verb that is not in force.
+        MalformedError: not the form of the CDDL.
     """
     body = parse_map(value, (1, 2, 3, 4), field="action")
     return Action(
@@ -144,17 +173,19 @@ def format_action(action: Action) -> dict[int, Any]:
         1: action.subject,
         2: action.counter,
         3: action.not_after,
-        4: [_format_verb(verb) for verb in action.verbs],
+        4: [format_verb(verb) for verb in action.verbs],
     }
 
 
 def _parse_verb(value: Any) -> Verb:
     item = parse_array(value, field="action.verb", low=1, high=3)
     code = parse_uint(item[0], field="action.verb", low=1, high=17)
-    if code > 7:
-        raise MalformedError("this verb is not in force", field="action.verb", code="unsupported")
-    if len(item) != {1: 2, 2: 2, 3: 1, 4: 1, 5: 2, 6: 2, 7: 3}[code]:
+    if len(item) != 1 + _ARGUMENTS[code]:
         raise MalformedError("a verb with the wrong number of arguments", field="action.verb")
+    return _parse_issuer_verb(code, item) if code < 10 else parse_ledger_verb(code, item)
+
+
+def _parse_issuer_verb(code: int, item: list[Any]) -> IssuerVerb:
     match code:
         case 1:
             return Admit(parse_admission(item[1]))
@@ -168,14 +199,19 @@ def _parse_verb(value: Any) -> Verb:
             return AddKey(parse_cose_key(item[1]))
         case 6:
             return RetireKey(parse_bytes(item[1], KID_BYTES, field="verb.kid"))
-        case _:
+        case 7:
             return DistrustKey(
                 parse_bytes(item[1], KID_BYTES, field="verb.kid"),
                 parse_uint(item[2], field="verb.from_index"),
             )
+        case 8:
+            return ConfirmHeld(parse_uint(item[1], field="verb.index"))
+        case _:
+            return RefuseHeld(parse_uint(item[1], field="verb.index"))
 
 
-def _format_verb(verb: Verb) -> list[Any]:
+def format_verb(verb: Verb) -> list[Any]:
+    """Return a verb as an array: its number, then its arguments."""
     match verb:
         case Admit(admission):
             return [1, format_admission(admission)]
@@ -191,6 +227,12 @@ def _format_verb(verb: Verb) -> list[Any]:
             return [6, kid]
         case DistrustKey(kid, from_index):
             return [7, kid, from_index]
+        case ConfirmHeld(index):
+            return [8, index]
+        case RefuseHeld(index):
+            return [9, index]
+        case _:
+            return format_ledger_verb(verb)
 
 
 def parse_admission(value: Any) -> Admission:

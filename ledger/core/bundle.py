@@ -62,6 +62,7 @@ class Bundle:
         cells: 32 bytes for each 16 entries; at least one.
         seal: the last entry that `cells` cover.
         lists: status lists, by URI in bytewise order, each once.
+        bridges: texts of the bridging checkpoints; whether their sizes rise is asked when they are opened.
     """
 
     charter: PlacedEntry
@@ -70,6 +71,7 @@ class Bundle:
     cells: bytes
     seal: PlacedEntry
     lists: tuple[PackedList, ...]
+    bridges: tuple[str, ...] = ()
 
     @property
     def tree_size(self) -> int:
@@ -82,8 +84,8 @@ def parse_bundle(data: bytes) -> Bundle:
 
     Raises:
         MalformedError: code `too_large` above 64 MiB, 4,096 lists, or the size of an entry or of the note;
-            code `unsupported` for another version or for bridging checkpoints, which are not in force;
-            otherwise `malformed`: not deterministic CBOR of this shape, indexes or list URIs out of order.
+            code `unsupported` for another version; otherwise `malformed`: not deterministic CBOR of this
+            shape, indexes or list URIs out of order.
     Source: docs/protocol.md, section 9, step 1.
     """
     value = decode(data, max_size=MAX_BUNDLE_SIZE, field="bundle")
@@ -95,15 +97,14 @@ def parse_bundle(data: bytes) -> Bundle:
         raise MalformedError("a bundle has the parts 1 to 8", field="bundle")
     cells = _cells(value[5])
     last = len(cells) // HASH_SIZE * CELL_SIZE - 1
-    if value[8] != []:
-        raise MalformedError("bridging checkpoints are not in force", field="bridges", code="unsupported")
     return Bundle(
-        charter=_placed(0, value[2], "charter"),
-        approvals=_approvals(value[3], last),
-        checkpoint=_checkpoint(value[4]),
+        charter=parse_placed(0, value[2], "charter"),
+        approvals=parse_approvals(value[3], last),
+        checkpoint=parse_note_text(value[4]),
         cells=cells,
-        seal=_placed(last, value[6], "seal"),
-        lists=_lists(value[7]),
+        seal=parse_placed(last, value[6], "seal"),
+        lists=parse_lists(value[7]),
+        bridges=parse_bridges(value[8]),
     )
 
 
@@ -121,7 +122,7 @@ def format_bundle(bundle: Bundle) -> bytes:
         5: bundle.cells,
         6: [bundle.seal.path, bundle.seal.entry],
         7: [[packed.uri, packed.raw_deflated, packed.reasons_deflated] for packed in bundle.lists],
-        8: [],
+        8: list(bundle.bridges),
     }
     data = encode(value)
     if parse_bundle(data) != bundle:
@@ -129,8 +130,8 @@ def format_bundle(bundle: Bundle) -> bytes:
     return data
 
 
-def _placed(index: int, value: Any, field: str) -> PlacedEntry:
-    """Read `[path, entry]`."""
+def parse_placed(index: int, value: Any, field: str) -> PlacedEntry:
+    """Read `[path, entry]` of the entry at `index`."""
     if not isinstance(value, list) or len(value) != 2:
         raise MalformedError("a placed entry has a path and its bytes", field=field)
     path, entry = value
@@ -143,7 +144,8 @@ def _placed(index: int, value: Any, field: str) -> PlacedEntry:
     return PlacedEntry(index, path, entry)
 
 
-def _approvals(value: Any, last: int) -> tuple[PlacedEntry, ...]:
+def parse_approvals(value: Any, last: int) -> tuple[PlacedEntry, ...]:
+    """Read `[[index, path, entry], ...]`, indexes rising between 0 and `last`."""
     if not isinstance(value, list):
         raise MalformedError("approvals are a list", field="approvals")
     approvals = []
@@ -154,11 +156,12 @@ def _approvals(value: Any, last: int) -> tuple[PlacedEntry, ...]:
         if not before < row[0] < last:
             raise MalformedError("indexes of approvals rise and lie inside the tree", field="approvals")
         before = row[0]
-        approvals.append(_placed(before, row[1:], "approvals"))
+        approvals.append(parse_placed(before, row[1:], "approvals"))
     return tuple(approvals)
 
 
-def _checkpoint(value: Any) -> str:
+def parse_note_text(value: Any) -> str:
+    """Read the text of a cosigned checkpoint; its lines are not looked at."""
     if not isinstance(value, str):
         raise MalformedError("the checkpoint is a text", field="checkpoint")
     if len(value.encode()) > MAX_NOTE_SIZE:
@@ -172,7 +175,8 @@ def _cells(value: Any) -> bytes:
     return value
 
 
-def _lists(value: Any) -> tuple[PackedList, ...]:
+def parse_lists(value: Any) -> tuple[PackedList, ...]:
+    """Read `[[uri, raw, reasons], ...]`, URIs rising."""
     if not isinstance(value, list):
         raise MalformedError("the lists are a list", field="lists")
     if len(value) > MAX_LISTS:
@@ -190,3 +194,10 @@ def _lists(value: Any) -> tuple[PackedList, ...]:
         before = uri
         lists.append(PackedList(uri, raw, reasons))
     return tuple(lists)
+
+
+def parse_bridges(value: Any) -> tuple[str, ...]:
+    """Read the texts of bridging checkpoints."""
+    if not isinstance(value, list):
+        raise MalformedError("bridging checkpoints are a list", field="bridges")
+    return tuple(parse_note_text(text) for text in value)

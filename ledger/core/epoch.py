@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.core.cells import CELL_SIZE
+from ledger.core.cells import CELL_SIZE, cells_from_leaves
 from ledger.core.chain import chain_next, chain_start, extend_chain
 from ledger.core.charter import Charter
 from ledger.core.claims import CredentialFacts
@@ -78,12 +78,13 @@ def build_epoch(
         seal_signer: the service key.
 
     Returns:
-        The epoch; without entries, and with the registry as it was, if nothing applied.
+        The epoch; without entries, and with the registry as it was, if nothing applied and nothing that
+        is held lapsed.
 
     Raises:
         VerificationError: code bad_epoch if the time does not rise.
     """
-    registry.open_epoch(time_ms, first_index)
+    lapses = registry.open_epoch(time_ms, first_index)
     accepted: list[Statement] = []
     rejected: list[tuple[Statement, LedgerError]] = []
     for statement in in_epoch_order(pending):
@@ -95,7 +96,7 @@ def build_epoch(
             rejected.append((statement, error))
         else:
             accepted.append(statement)
-    if not accepted:
+    if not accepted and not lapses:
         registry.abandon_epoch()
         return BuiltEpoch(first_index, [], [], [], [], rejected, time_ms)
     return _seal(registry, chain_head, first_index, accepted, rejected, time_ms, seal_signer)
@@ -158,6 +159,7 @@ def _seal(
     entry = sign_statement("seal", origin, origin, seal, seal_signer)
     leaf = leaf_hash(entry)
     ids: list[bytes | None] = [statement.statement_id for statement in accepted]
+    registry.add_cells(cells_from_leaves([*leaves, leaf]))
     return BuiltEpoch(
         first_index=first_index,
         entries=[*entries, entry],
@@ -238,6 +240,7 @@ def replay_items(
     items: Sequence[Item],
     leaves: Sequence[bytes],
     verify: CheckSignature = check_signature,
+    cells: bytes | None = None,
 ) -> list[bytes]:
     """Replay one epoch whose entries have been parsed and hashed elsewhere; as `replay_epoch`.
 
@@ -246,13 +249,17 @@ def replay_items(
             has been verified under the key that this registry holds for its (iss, kid). A registry never
             holds two keys for one pair, so the facts need no further look at the signature.
         leaves: leaf hash per entry.
+        cells: of these leaves; None where nobody has hashed them yet.
 
     Returns:
         Chain values, one per entry.
     """
     count = len(items) - items.count(None) - 1
     seal = _find_seal(items, first_index, count)
-    _open_epoch(registry, seal, first_index)
+    if not _open_epoch(registry, seal, first_index) and count == 0:
+        raise ForkAlarm(
+            "nothing lapses with an epoch without statements", code="bad_epoch", index=first_index
+        )
     _check_order(items[:count], first_index)
     index = first_index
     try:
@@ -266,7 +273,7 @@ def replay_items(
     except CodedError as error:
         code = "bad_entry" if error.code in _OF_BYTES else "bad_rule"
         raise _alarm(code, error, index) from error
-    return _check_seal(registry, chain_head, first_index, items, leaves, verify)
+    return _check_seal(registry, chain_head, first_index, items, leaves, verify, cells)
 
 
 def _parse(entry: bytes, index: int) -> Statement | None:
@@ -302,9 +309,9 @@ def _check_accepts(registry: Registry, accepts: Sequence[Statement]) -> None:
             raise VerificationError("out_of_scope", "accepts another charter", field="accept.charter")
 
 
-def _open_epoch(registry: Registry, seal: Seal, first_index: int) -> None:
+def _open_epoch(registry: Registry, seal: Seal, first_index: int) -> bool:
     try:
-        registry.open_epoch(seal.time_ms, first_index)
+        return registry.open_epoch(seal.time_ms, first_index)
     except CodedError as error:
         raise _alarm("bad_epoch", error, seal.index) from error
 
@@ -316,7 +323,7 @@ def _find_seal(statements: Sequence[Item], first_index: int, count: int) -> Seal
     if not isinstance(last, Statement) or last.kind != "seal":
         raise ForkAlarm("the last entry of an epoch is not a seal", code="bad_epoch", index=max(end - 1, 0))
     well_formed = (
-        count >= 1
+        count >= 0
         and len(statements) <= MAX_EPOCH_ENTRIES
         and None not in statements[:count]
         and statements[count:-1].count(None) == len(statements) - count - 1 == -(count + 1) % CELL_SIZE
@@ -348,6 +355,7 @@ def _check_seal(
     items: Sequence[Item],
     leaves: Sequence[bytes],
     verify: CheckSignature,
+    cells: bytes | None = None,
 ) -> list[bytes]:
     chain = extend_chain(chain_head, leaves)
     statement = items[-1]
@@ -370,6 +378,7 @@ def _check_seal(
             raise ForkAlarm(
                 "the seal does not say what the entries mean", code="bad_seal", field=name, index=index
             )
+    registry.add_cells(cells_from_leaves(leaves) if cells is None else cells)
     return chain
 
 

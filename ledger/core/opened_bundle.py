@@ -16,16 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.core import cbor
+from ledger.core.bridges import Crossing, open_cosigned
 from ledger.core.bundle import MAX_ISSUERS, Bundle, PlacedEntry, parse_bundle
 from ledger.core.cells import CELL_SIZE, fold_cell, root_from_cells
 from ledger.core.charter import Charter
-from ledger.core.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
-from ledger.core.cosignature import check_cosignatures
+from ledger.core.checkpoint import Checkpoint, SignedCheckpoint
 from ledger.core.fields import PLACES
 from ledger.core.merkle import HASH_SIZE, leaf_hash
-from ledger.core.note import TYPE_ED25519, TYPE_MLDSA44_COSIGNATURE, VerifierKey
 from ledger.core.pin import Pin
-from ledger.core.policy import parse_policy
 from ledger.core.registry.governance import Governance, approvals_complete
 from ledger.core.registry.issuers import Issuer
 from ledger.core.seal import Seal
@@ -93,6 +91,7 @@ def open_bundle(data: bytes, pin: Pin) -> OpenedBundle:
         signed, now_min_s = _check_checkpoint(bundle, governance)
         step = 5
         _check_root(bundle, signed)
+        _check_least(bundle, pin)
         step = 6
         seal = _check_seal(bundle, governance)
         step = 7
@@ -132,20 +131,25 @@ def _check_charter(bundle: Bundle, pin: Pin) -> Governance:
 
 
 def _fold_approvals(bundle: Bundle, governance: Governance) -> dict[str, list[IssuerChange]]:
-    """Step 3: fold every approval; return what each issuer became, oldest first."""
+    """Step 3: fold every approval and cross every bridge; return what each issuer became, oldest first."""
     statements = [parse_statement(placed.entry) for placed in bundle.approvals]
     if any(statement.kind != "govern" for statement in statements):
         raise BundleError(3, "an approval is not a govern statement", field="approvals")
     history: dict[str, list[IssuerChange]] = {}
+    crossing = Crossing(governance, bundle.bridges, bundle.cells)
     complete = approvals_complete(statements)
     for placed, statement, completes in zip(bundle.approvals, statements, complete, strict=True):
         _check_in_cell(bundle, placed, 3)
+        crossing.reach(placed.index)
         _approve(governance, placed.index, statement, completes)
         if completes:
-            issuer = governance.issuers[statement.body.subject]
-            history.setdefault(issuer.issuer_id, []).append(IssuerChange(placed.index, issuer))
+            crossing.take(governance.effects[-1])
+            issuer = governance.issuers.get(statement.body.subject)
+            if issuer is not None:
+                history.setdefault(issuer.issuer_id, []).append(IssuerChange(placed.index, issuer))
         if len(governance.issuers) > MAX_ISSUERS:
             raise BundleError(3, "more issuers than a station takes", field="approvals")
+    crossing.finish()
     return history
 
 
@@ -161,25 +165,27 @@ def _approve(governance: Governance, index: int, statement: Statement, completes
 
 def _check_checkpoint(bundle: Bundle, governance: Governance) -> tuple[SignedCheckpoint, int | None]:
     """Step 4: log signatures, witness policy, size; return the head and the time that witnesses vouch for."""
-    origin = governance.origin
-    log_keys = [
-        VerifierKey(origin, TYPE_ED25519, governance.log_keys[0]),
-        VerifierKey(origin, TYPE_MLDSA44_COSIGNATURE, governance.log_keys[1]),
-    ]
-    signed = open_checkpoint(bundle.checkpoint, log_keys)
+    signed, now_min_s = open_cosigned(bundle.checkpoint, governance)
     if signed.checkpoint.tree_size != bundle.tree_size:
         raise BundleError(4, "the checkpoint is not of the size of the cells", field="tree_size")
-    policy = parse_policy(governance.witness_policy)
-    times = check_cosignatures(signed.note, signed.checkpoint, policy.witness_keys())
-    if not policy.satisfied(times):
-        raise BundleError(4, "the cosignatures do not satisfy the witness policy", field="checkpoint")
-    return signed, policy.quorum_time(times)
+    return signed, now_min_s
 
 
 def _check_root(bundle: Bundle, signed: SignedCheckpoint) -> None:
     """Step 5: the cells fold up to the root."""
     if root_from_cells(bundle.cells, len(bundle.cells) // HASH_SIZE) != signed.checkpoint.root_hash:
         raise BundleError(5, "the cells do not fold up to the root", field="cells")
+
+
+def _check_least(bundle: Bundle, pin: Pin) -> None:
+    """Of step 5: the tree is not smaller than the one that the pin was shipped with, and extends it."""
+    least = pin.least
+    if least is None:
+        return
+    if bundle.tree_size < least.size:
+        raise BundleError(5, "the list is older than the least that the pin names", field="least")
+    if root_from_cells(bundle.cells, least.size // CELL_SIZE) != least.root:
+        raise BundleError(5, "the list does not extend the least tree that the pin names", field="least")
 
 
 def _check_seal(bundle: Bundle, governance: Governance) -> Seal:

@@ -1,7 +1,8 @@
 """The pin: which one ledger somebody believes. docs/protocol.md, sections 3 and 9.
 
 Everything else (keys, issuers, witnesses) follows from the charter, so two values on paper are enough to
-set up a station, a desk or an auditor by hand.
+set up a station, a desk or an auditor by hand. A pin that is shipped with a station may carry the least tree
+that the station ever takes for the newest.
 
 >>> parse_pin(format_pin(Pin("ledger.example/one", bytes(32)))).origin
 'ledger.example/one'
@@ -11,26 +12,43 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ledger.core.fields import parse_origin
 from ledger.errors import MalformedError
 
 PIN_MAX_BYTES: Final = 4_096
+MAX_SIZE: Final = 2**53 - 1
+_CELL_SIZE: Final = 16
 _HEX_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class LeastTree:
+    """The tree that was known when a pin was shipped: its size, a multiple of 16, and its root (32 bytes)."""
+
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Pin:
-    """The one ledger that somebody believes: its origin, and the leaf hash of its charter (32 bytes)."""
+    """The one ledger that somebody believes: its origin, the leaf hash of its charter (32 bytes), and the
+    least tree of it that is used, or None.
+    """
 
     origin: str
     charter_hash: bytes
+    least: LeastTree | None = None
+
+    def same_ledger(self, other: Pin) -> bool:
+        """Return whether both are of one ledger, whatever the least tree."""
+        return (self.origin, self.charter_hash) == (other.origin, other.charter_hash)
 
 
 def parse_pin(data: bytes) -> Pin:
-    """Read a pin file `{"origin": ..., "charter": <64 hex digits>}`.
+    """Read a pin file `{"origin": ..., "charter": <64 hex digits>}`, perhaps with `"least": {"size", "root"}`.
 
     Raises:
         MalformedError: code bad_input, not JSON of exactly this form, or over 4,096 bytes.
@@ -44,6 +62,12 @@ def parse_pin(data: bytes) -> Pin:
     match value:
         case {"origin": str(origin), "charter": str(charter)} if len(value) == 2:
             return make_pin(origin, charter)
+        case {
+            "origin": str(origin),
+            "charter": str(charter),
+            "least": {"size": int(size), "root": str(root)} as least,
+        } if len(value) == 3 and len(least) == 2 and type(size) is int:
+            return replace(make_pin(origin, charter), least=_make_least(size, root))
     raise MalformedError("a pin has an origin and a charter", field="pin", code="bad_input")
 
 
@@ -64,4 +88,15 @@ def make_pin(origin: str, charter_hex: str) -> Pin:
 
 def format_pin(pin: Pin) -> bytes:
     """Return the pin file; the inverse of `parse_pin`."""
-    return json.dumps({"origin": pin.origin, "charter": pin.charter_hash.hex()}, indent=2).encode() + b"\n"
+    value: dict[str, Any] = {"origin": pin.origin, "charter": pin.charter_hash.hex()}
+    if pin.least is not None:
+        value["least"] = {"size": pin.least.size, "root": pin.least.root.hex()}
+    return json.dumps(value, indent=2).encode() + b"\n"
+
+
+def _make_least(size: int, root_hex: str) -> LeastTree:
+    if not _CELL_SIZE <= size <= MAX_SIZE or size % _CELL_SIZE or not _HEX_HASH.fullmatch(root_hex):
+        raise MalformedError(
+            "a least tree has a size, a multiple of 16, and a root", field="least", code="bad_input"
+        )
+    return LeastTree(size, bytes.fromhex(root_hex))

@@ -208,6 +208,10 @@ def _check_subject(kind: str, iss: str, sub: str, body: Any) -> None:
             fits = iss == sub == body.origin
         case "govern":
             fits = sub == body.subject
+        case "status" if body.proof is not None:
+            claims = proven_claims(body)
+            place = (body.uri, body.rows[0].idx)
+            fits = sub == body.uri and iss == claims.sub and place == (claims.uri, claims.idx)
         case "status":
             fits = sub == body.uri
         case "seal":
@@ -218,8 +222,29 @@ def _check_subject(kind: str, iss: str, sub: str, body: Any) -> None:
         raise MalformedError("iss or sub do not fit the body", field="protected")
 
 
+def proven_claims(change: StatusChange) -> CredentialClaims:
+    """Return the claims of the credential that a holder's own replacement carries.
+
+    Nothing is checked but the form: that the credential is on the ledger is for the registry to say.
+
+    Raises:
+        MalformedError: there is none, or what there is has not the form of a credential (code unsupported
+            for a statement of another kind).
+    """
+    if change.proof is None:
+        raise MalformedError("no proof of a credential", field="status.proof")
+    entry = change.proof.entry
+    matched = match_credential(entry)
+    # No other kind is looked for, so that nothing nests.
+    claims: CredentialClaims = matched.claims if matched else _parse_generic(entry, {}).body
+    return claims
+
+
 def sign_statement(kind: str, iss: str, sub: str, body: Body, signer: Signer) -> bytes:
-    """Sign a charter, accept, govern, status, seal or application and return its entry bytes."""
+    """Sign a charter, accept, govern, status, seal or application and return its entry bytes.
+
+    For a holder's own replacement `iss` is the credential's `sub`, and `signer` has the key of its `cnf`.
+    """
     protected = {
         cose.ALG: signer.alg,
         cose.KID: signer.public_key.kid,

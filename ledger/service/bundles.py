@@ -34,6 +34,7 @@ def build_bundle(store: LedgerReader, snapshot: Snapshot, cells: bytes | bytearr
         lists=tuple(
             PackedList(item.uri, item.raw_deflated, item.reasons_deflated) for item in snapshot.lists
         ),
+        bridges=tuple(store.bridges(snapshot.size).values()),
     )
     return format_bundle(bundle)
 

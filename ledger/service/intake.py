@@ -114,7 +114,7 @@ class Intake:
         try:
             self.check_open()
             key = self._registry.key_for(statement)
-            if not self._limit.take(statement.iss, loop.time()):
+            if not self._limit.take(_rate_name(statement), loop.time()):
                 raise VerificationError("rate_limited", "too many statements at once", field="rate")
         except LedgerError as error:
             self._refuse(submission, error)
@@ -248,7 +248,7 @@ class Intake:
 
     def _refuse(self, submission: Submission, error: LedgerError) -> None:
         """Answer a refusal, unless the same statement is logged already: then with its first place."""
-        if error.code in ("rate_limited", "read_only") or self._closed_because:
+        if error.code == "rate_limited" or self._closed_because:
             _fail(submission, error)
             return
         identity = submission.statement.statement_id
@@ -278,6 +278,12 @@ def _parse(entry: bytes) -> Statement:
     if entry == PADDING:
         raise MalformedError("padding is not a statement", field="entry")
     return parse_statement(entry)
+
+
+def _rate_name(statement: Statement) -> str:
+    """Return the name that a statement counts for; holders of one list share one: they are too many to name."""
+    is_holder = statement.kind == "status" and statement.body.proof is not None
+    return statement.sub if is_holder else statement.iss
 
 
 def _arrival(submission: Submission) -> int:

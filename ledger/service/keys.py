@@ -28,16 +28,30 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from ledger.core.bridges import log_verifier_keys
 from ledger.core.cose_key import ES256, Signer, SoftwareSigner
 from ledger.core.cosignature import MlDsa44Cosigner
 from ledger.core.note import (
-    TYPE_ED25519,
-    TYPE_MLDSA44_COSIGNATURE,
     Ed25519NoteSigner,
     NoteSigner,
-    VerifierKey,
 )
 from ledger.errors import StorageError
+
+__all__ = [
+    "LOG_ROLES",
+    "ROLES",
+    "SERVICE_ROLES",
+    "LedgerKeys",
+    "Passphrase",
+    "RandomBytes",
+    "create_key_files",
+    "log_verifier_keys",
+    "make_key",
+    "open_key_file",
+    "open_key_files",
+    "to_signer",
+    "write_key_file",
+]
 
 Passphrase = Callable[[], bytes]
 """Asked only when the files are made or opened, so that the shell can prompt."""
@@ -54,6 +68,9 @@ _TYPES: Final[dict[str, type[Any]]] = {
     LOG_ED25519: Ed25519PrivateKey,
     LOG_MLDSA44: MLDSA44PrivateKey,
 }
+ROLES: Final = tuple(_TYPES)
+SERVICE_ROLES: Final = (SERVICE, RECEIPTS)
+LOG_ROLES: Final = (LOG_ED25519, LOG_MLDSA44)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +88,6 @@ class LedgerKeys:
     log: tuple[NoteSigner, NoteSigner]
 
 
-def log_verifier_keys(origin: str, raw: tuple[bytes, bytes]) -> tuple[VerifierKey, VerifierKey]:
-    """Return the verifier keys of a log from the raw public keys in its charter."""
-    return (
-        VerifierKey(origin, TYPE_ED25519, raw[0]),
-        VerifierKey(origin, TYPE_MLDSA44_COSIGNATURE, raw[1]),
-    )
-
-
 def create_key_files(
     keys_dir: Path, origin: str, random_bytes: RandomBytes, passphrase: Passphrase
 ) -> LedgerKeys:
@@ -92,20 +101,11 @@ def create_key_files(
         raise StorageError(
             "private keys are never written without a passphrase", field="passphrase", code="usage"
         )
-    keys: dict[str, Any] = {
-        SERVICE: _p256(random_bytes),
-        RECEIPTS: _p256(random_bytes),
-        LOG_ED25519: Ed25519PrivateKey.from_private_bytes(random_bytes(32)),
-        LOG_MLDSA44: MLDSA44PrivateKey.from_seed_bytes(random_bytes(32)),
-    }
+    keys = {role: make_key(role, random_bytes) for role in ROLES}
     try:
         keys_dir.mkdir(mode=0o700)
         for name, key in keys.items():
-            path = keys_dir / f"{name}.pem"
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_bytes(
-                key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(secret))
-            )
+            write_key_file(keys_dir / f"{name}.pem", key, secret)
     except OSError as error:
         raise StorageError("the private keys cannot be written", field="keys") from error
     return _to_keys(keys, origin)
@@ -118,32 +118,59 @@ def open_key_files(keys_dir: Path, origin: str, passphrase: Passphrase) -> Ledge
         StorageError: code wrong_secret for a wrong passphrase; otherwise a file is missing or damaged.
     """
     secret = passphrase()
-    keys: dict[str, Any] = {}
-    for name, expected in _TYPES.items():
-        try:
-            data = (keys_dir / f"{name}.pem").read_bytes()
-        except OSError as error:
-            raise StorageError("a private key cannot be read", field=name) from error
-        try:
-            keys[name] = load_pem_private_key(data, secret)
-        except (ValueError, TypeError) as error:
-            raise StorageError(
-                "the passphrase does not open the private keys", field=name, code="wrong_secret"
-            ) from error
-        if not isinstance(keys[name], expected):
-            raise StorageError("a private key is of another kind", field=name)
-    return _to_keys(keys, origin)
+    return _to_keys({role: open_key_file(keys_dir / f"{role}.pem", role, secret) for role in ROLES}, origin)
+
+
+def make_key(role: str, random_bytes: RandomBytes) -> Any:
+    """Return a new private key for a role."""
+    if role == LOG_ED25519:
+        return Ed25519PrivateKey.from_private_bytes(random_bytes(32))
+    if role == LOG_MLDSA44:
+        return MLDSA44PrivateKey.from_seed_bytes(random_bytes(32))
+    return _p256(random_bytes)
+
+
+def write_key_file(path: Path, key: Any, secret: bytes) -> None:
+    """Write a private key, encrypted, for its owner only; OSError if the file exists or cannot be written."""
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(secret)))
+
+
+def open_key_file(path: Path, role: str, secret: bytes) -> Any:
+    """Return the private key of a role.
+
+    Raises:
+        StorageError: code wrong_secret for a wrong passphrase; otherwise the file is missing or damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StorageError("a private key cannot be read", field=role) from error
+    try:
+        key = load_pem_private_key(data, secret)
+    except (ValueError, TypeError) as error:
+        raise StorageError(
+            "the passphrase does not open the private keys", field=role, code="wrong_secret"
+        ) from error
+    if not isinstance(key, _TYPES[role]):
+        raise StorageError("a private key is of another kind", field=role)
+    return key
+
+
+def to_signer(role: str, key: Any, origin: str) -> Any:
+    """Return the signer of a private key: of statements, or of checkpoints of the ledger `origin`."""
+    if role == SERVICE:
+        return SoftwareSigner.from_private_key(key)
+    if role == RECEIPTS:
+        return SoftwareSigner.from_private_key(key, alg=ES256)
+    if role == LOG_ED25519:
+        return Ed25519NoteSigner(origin, key.private_bytes_raw())
+    return MlDsa44Cosigner(origin, key.private_bytes_raw())
 
 
 def _to_keys(keys: dict[str, Any], origin: str) -> LedgerKeys:
-    return LedgerKeys(
-        service=SoftwareSigner.from_private_key(keys[SERVICE]),
-        receipts=SoftwareSigner.from_private_key(keys[RECEIPTS], alg=ES256),
-        log=(
-            Ed25519NoteSigner(origin, keys[LOG_ED25519].private_bytes_raw()),
-            MlDsa44Cosigner(origin, keys[LOG_MLDSA44].private_bytes_raw()),
-        ),
-    )
+    signers = {role: to_signer(role, key, origin) for role, key in keys.items()}
+    return LedgerKeys(signers[SERVICE], signers[RECEIPTS], (signers[LOG_ED25519], signers[LOG_MLDSA44]))
 
 
 def _p256(random_bytes: RandomBytes) -> EllipticCurvePrivateKey:

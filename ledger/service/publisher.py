@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from ledger.core.calendar_days import date_of_seconds
 from ledger.core.checkpoint import Checkpoint, parse_checkpoint
 from ledger.core.cosignature import CosignerKey, add_cosignature, check_cosignature, check_cosignatures
 from ledger.core.merkle import prove_consistency
@@ -25,6 +26,7 @@ from ledger.core.note import (
 from ledger.core.policy import Policy
 from ledger.errors import CodedError, StorageError, VerificationError
 from ledger.service.bundles import build_bundle, with_checkpoint
+from ledger.service.deltas import DeltaFolder
 from ledger.service.sequencer import Sequencer
 from ledger.service.snapshots import Snapshot, take_snapshot
 from ledger.service.witnesses import WitnessClient, WitnessConflictError
@@ -32,7 +34,6 @@ from ledger.store.entries import LedgerReader, LedgerWriter, StoredCheckpoint
 
 _log: Final = logging.getLogger("safeconduct.ledger")
 _RETRY_S: Final = 5.0
-_PUBLISHED_SEARCH: Final = 64
 _LONGEST_RECOSIGN_S: Final = 3600.0
 
 
@@ -43,11 +44,13 @@ class Publisher:
         sequencer: whose heads are published.
         store: the database; cosignatures are written through the sequencer's writing thread.
         clients: witnesses to ask.
-        policy: which of them make a quorum.
+        policy_at: which of them make a quorum, by the size of the head.
+        on_quorum: told of each head, size and text, that its quorum has cosigned, before it is published.
         cells: 32 bytes for each 16 entries; grows with the ledger.
         published: the best head so far, None where there is none.
         timeout_s: how long one witness may take.
         recosign_s: seconds after which the last head is cosigned anew.
+        deltas: where the deltas of days that are over are kept; None keeps none.
     """
 
     def __init__(
@@ -55,18 +58,22 @@ class Publisher:
         sequencer: Sequencer,
         store: LedgerWriter,
         clients: Sequence[WitnessClient],
-        policy: Policy,
+        policy_at: Callable[[int], Policy],
         cells: bytearray,
         published: Snapshot | None,
         *,
         timeout_s: float,
         recosign_s: float,
+        deltas: DeltaFolder | None = None,
+        on_quorum: Callable[[int, str], Awaitable[None]] | None = None,
     ) -> None:
+        self._deltas = deltas
         self.published = published
         self._sequencer = sequencer
         self._store = store
         self._clients = tuple(clients)
-        self._policy = policy
+        self._policy_at = policy_at
+        self._on_quorum = on_quorum
         self._cells = cells
         self._timeout_s = timeout_s
         self._recosign_s = min(recosign_s, _LONGEST_RECOSIGN_S)
@@ -96,7 +103,8 @@ class Publisher:
 
     def cosigned_by(self) -> tuple[str, ...]:
         """Return the local names of the witnesses on the published head."""
-        return () if self.published is None else tuple(_times(self.published.checkpoint, self._policy))
+        head = self.published
+        return () if head is None else tuple(_times(head.checkpoint, self._policy_at(head.size)))
 
     async def settled(self, size: int, wait_s: float) -> Snapshot:
         """Return the published snapshot, after waiting for a round about the head of this size.
@@ -148,15 +156,44 @@ class Publisher:
         head, snapshot = await sequencer.between_epochs(self._take)
         self._latest = snapshot
         text = await self._cosign(head, snapshot.checkpoint)
+        policy = self._policy_at(head.size)
+        is_met = policy.satisfied(_times(text, policy))
+        if is_met:
+            # Before the text is kept: after a crash here the next start still finds the day's last head.
+            await self._close_day(with_checkpoint(snapshot, text))
         if text != snapshot.checkpoint:
             await self._keep(head, text)
-        is_met = self._policy.satisfied(_times(text, self._policy))
+        if is_met and self._on_quorum is not None:
+            await self._on_quorum(head.size, text)
         if is_met:
             self.published = with_checkpoint(snapshot, text)
         async with self._changed:
             self._tried_size = head.size
             self._changed.notify_all()
         return is_met
+
+    async def _close_day(self, new: Snapshot) -> None:
+        """Where the head to come is of a later day than the published one, write the delta of that day.
+
+        A delta saves data and nothing hangs on it, so a failure is logged and the head is published.
+        """
+        old = self.published
+        if self._deltas is None or old is None:
+            return
+        day, today = (date_of_seconds(self._vouched_s(snapshot)) for snapshot in (old, new))
+        if day >= today:
+            return
+        try:
+            bundle = await asyncio.to_thread(build_bundle, self._store, old, self._cells)
+            await asyncio.to_thread(self._deltas.close_day, day, bundle, today)
+        except CodedError as error:
+            _log.error("the delta of a day was not written: %s", error.code)
+
+    def _vouched_s(self, snapshot: Snapshot) -> int:
+        """Return the time that the witnesses of a head vouch for, as a station reads it; seconds."""
+        policy = self._policy_at(snapshot.size)
+        time_s = policy.quorum_time(_times(snapshot.checkpoint, policy))
+        return snapshot.time_ms // 1000 if time_s is None else time_s
 
     def _take(self) -> tuple[StoredCheckpoint, Snapshot]:
         head = self._sequencer.head
@@ -208,19 +245,6 @@ class Publisher:
         except StorageError as error:
             self._sequencer.halt(error)
             raise
-
-
-def find_published(store: LedgerReader, policy: Policy) -> StoredCheckpoint | None:
-    """Return the newest stored head whose cosignatures satisfy the policy, None if there is none."""
-    head = store.head()
-    candidates = ([] if head is None else [head]) + store.cosigned(_PUBLISHED_SEARCH)
-    for stored in candidates:
-        try:
-            if policy.satisfied(_times(stored.text, policy)):
-                return stored
-        except CodedError:
-            continue  # a damaged line: an older head will do
-    return None
 
 
 def _times(text: str, policy: Policy) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from ledger.core.cose_key import Signer
@@ -16,11 +17,17 @@ _PROOFS_PER_READER: Final = 1024
 
 
 class ReceiptMaker:
-    """Makes receipts for the newest head; from any thread."""
+    """Makes receipts for the newest head; from any thread.
 
-    def __init__(self, store: LedgerReader, signer: Signer, origin: str) -> None:
+    Args:
+        store: the database.
+        signer_at: returns the receipts key of the tree of a size: it may be another from epoch to epoch.
+        origin: the ledger's origin.
+    """
+
+    def __init__(self, store: LedgerReader, signer_at: Callable[[int], Signer], origin: str) -> None:
         self._store = store
-        self._signer = signer
+        self._signer_at = signer_at
         self._origin = origin
         self._guard = threading.Lock()
         self._signed: tuple[int, RootSignature] | None = None
@@ -45,7 +52,7 @@ class ReceiptMaker:
 
     def _signature(self, head: StoredCheckpoint) -> RootSignature:
         if self._signed is None or self._signed[0] != head.size:
-            self._signed = (head.size, sign_root(head.root, self._signer, self._origin))
+            self._signed = (head.size, sign_root(head.root, self._signer_at(head.size), self._origin))
         return self._signed[1]
 
     def _node_reader(self, head: StoredCheckpoint) -> NodeReader:

@@ -28,7 +28,7 @@ from ledger.core.registry import Registry
 from ledger.core.statement import Statement
 from ledger.errors import CodedError, LedgerError, StorageError
 from ledger.service.intake import Clock, Intake, Placed
-from ledger.service.keys import LedgerKeys
+from ledger.service.key_ring import KeyRing
 from ledger.service.plan import EpochPlan, TreeState, plan_epoch
 from ledger.store.entries import EpochRows, StoredCheckpoint
 from ledger.store.lock import LockedHead
@@ -36,6 +36,10 @@ from ledger.store.lock import LockedHead
 _log: Final = logging.getLogger("safeconduct.ledger")
 CLOCK_STEP_MS: Final = 60_000
 """How far the clock may have been set back without the ledger waiting for it."""
+WAIT_S: Final = 0.5
+"""How often a ledger that waits for its witnesses or for keys looks again."""
+LOOK_EVERY_S: Final = 60.0
+"""How often an idle ledger looks whether what is held lapses, where its period is longer."""
 _Result = TypeVar("_Result")
 
 
@@ -61,10 +65,11 @@ class Sequencer:
         tree: the tree after the last committed epoch.
         head: the last committed head.
         store, lock: where epochs are written.
-        keys: signers of the ledger.
+        ring: signers of the ledger, those that are prepared too.
         intake: what waits.
         now_ms: the clock.
         on_published: called in the loop after each commit, before anything is acknowledged.
+        bridge_due: size of the head if it is a bridging checkpoint whose quorum is still to be waited for.
     """
 
     def __init__(
@@ -74,11 +79,12 @@ class Sequencer:
         head: StoredCheckpoint,
         store: EpochStore,
         lock: HeadLock,
-        keys: LedgerKeys,
+        ring: KeyRing,
         intake: Intake,
         *,
         now_ms: Clock,
         on_published: Callable[[EpochPlan], None] = lambda plan: None,
+        bridge_due: int = 0,
     ) -> None:
         self.registry = registry
         self.tree = tree
@@ -87,7 +93,10 @@ class Sequencer:
         self.fatal: CodedError | None = None
         self._store = store
         self._lock = lock
-        self._keys = keys
+        self._ring = ring
+        self._bridge_due = bridge_due
+        self._bridged = asyncio.Event()
+        self._lacks_keys = False
         self._now_ms = now_ms
         self._on_published = on_published
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
@@ -109,6 +118,36 @@ class Sequencer:
             await self._task
         await asyncio.get_running_loop().run_in_executor(None, self._writer.shutdown)
         self.intake.fail_all(StorageError("the ledger was stopped", field="sequencer", code="read_only"))
+
+    @property
+    def waits_for(self) -> str:
+        """Why no epoch closes though statements wait: "witnesses", "keys", or "" where it does.
+
+        The first: the last epoch holds an action with verbs 10 to 14, and its checkpoint has not got the
+        quorum of before (docs/protocol.md section 9, "Bridging"). The second: governors decided on log or
+        service keys whose private keys are not here.
+        """
+        if self._bridge_due:
+            return "witnesses"
+        return "keys" if self._lacks_keys else ""
+
+    def expect_bridge(self, size: int) -> None:
+        """Close no epoch until the checkpoint of this size has its quorum."""
+        self._bridge_due = size
+        self._bridged.clear()
+
+    def take_bridge(self, size: int) -> bool:
+        """Go on if this is the checkpoint that was waited for; tell whether it is."""
+        if size != self._bridge_due:
+            return False
+        self._bridge_due = 0
+        self._bridged.set()
+        return True
+
+    @property
+    def bridge_due(self) -> int:
+        """Size of the checkpoint that is waited for, 0 if none is."""
+        return self._bridge_due
 
     def submit(self, entry: bytes) -> asyncio.Future[Placed]:
         """Take one statement; the future tells where it stands, once that is durable.
@@ -152,12 +191,16 @@ class Sequencer:
     async def _run(self) -> None:
         began_s = asyncio.get_running_loop().time()
         while not (self._stop.is_set() and self.intake.is_empty):
-            await self.intake.arrived.wait()
+            await self._wait_for_work()
             await self._sleep_to_boundary(began_s)
-            if self.intake.is_empty:
+            if self.intake.is_empty and not self._lapse_is_due():
                 self.intake.arrived.clear()
                 continue
             try:
+                if not await self._may_close():
+                    if self._stop.is_set():
+                        return
+                    continue
                 await self._close_epoch()
             except LedgerError as error:
                 self.halt(error)
@@ -168,6 +211,38 @@ class Sequencer:
                 return
             if self._stop.is_set():
                 self.intake.arrived.set()
+
+    async def _wait_for_work(self) -> None:
+        """Wait until something arrives, or a while where something is held: its time is looked at then."""
+        if self.registry.next_timer_ms() is None:
+            await self.intake.arrived.wait()
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(self.registry.governance.epoch_ms / 1000, LOOK_EVERY_S)):
+                await self.intake.arrived.wait()
+
+    def _lapse_is_due(self) -> bool:
+        """Return whether an epoch has to close now even if nobody said anything."""
+        timer_ms = self.registry.next_timer_ms()
+        return timer_ms is not None and timer_ms <= self._now_ms()
+
+    async def _may_close(self) -> bool:
+        """Whether the next epoch can be signed and crossed by verifiers; waits a while where it cannot."""
+        terms = self.registry.governance.terms.opened()
+        self._lacks_keys = not self._ring.holds(terms)
+        if self._lacks_keys:
+            try:
+                await self.in_writer(self._ring.reload)
+            except StorageError as error:
+                _log.error("prepared keys cannot be opened: %s", error.code)
+            self._lacks_keys = not self._ring.holds(terms)
+        if not self.waits_for:
+            return True
+        if not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WAIT_S):
+                    await (self._bridged if self._bridge_due else self._stop).wait()
+        return False
 
     async def _sleep_to_boundary(self, began_s: float) -> None:
         """Wait for the end of the running period; periods follow the clock, never the queue."""
@@ -205,6 +280,8 @@ class Sequencer:
             self._publish(plan)
             # 7. Acknowledge.
             self.intake.acknowledge(plan.rows)
+            # 8. Keys that were prepared and have signed this epoch take the place of those before.
+            await self.in_writer(self._ring.settle, self.registry.governance.terms)
         self._free.set()
 
     def _choose_time(self) -> int | None:
@@ -226,12 +303,13 @@ class Sequencer:
 
     def _build(self, batch: Sequence[Statement], time_ms: int) -> tuple[BuiltEpoch, EpochPlan | None]:
         tree, registry = self.tree, self.registry
-        built = build_epoch(registry, tree.chain_head, tree.size, batch, time_ms, self._keys.service)
+        keys = self._ring.pick(registry.governance.terms.opened())
+        built = build_epoch(registry, tree.chain_head, tree.size, batch, time_ms, keys.service)
         if not built.entries:
             return built, None
         plan = plan_epoch(
             tree, built.entries, built.leaves, built.chain, built.statement_ids, time_ms,
-            registry.governance.origin, self._keys.log,
+            registry.governance.origin, keys.log,
         )  # fmt: skip
         return built, plan
 

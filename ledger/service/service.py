@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger.core.cose_key import PublicKey
+from ledger.core.cose_key import PublicKey, Signer
 from ledger.core.fields import format_list_uri
-from ledger.core.policy import parse_policy
+from ledger.core.registry.governance import Effect
+from ledger.core.registry.issuers import Issuer
 from ledger.core.tiles import parse_tile_path
 from ledger.errors import MalformedError, StorageError, VerificationError
+from ledger.service.deltas import DeltaFolder, parse_day
 from ledger.service.founding import load_charter
 from ledger.service.intake import Clock, Intake, Placed, Submission, find_placed
-from ledger.service.keys import LedgerKeys, Passphrase, log_verifier_keys, open_key_files
+from ledger.service.key_ring import KeyRing
+from ledger.service.keys import LedgerKeys, Passphrase
 from ledger.service.plan import EpochPlan
-from ledger.service.publisher import Publisher, find_published
+from ledger.service.publisher import Publisher
 from ledger.service.rate import RateLimit, TokenBuckets
 from ledger.service.receipts import ReceiptMaker
 from ledger.service.sequencer import Sequencer
@@ -33,7 +36,7 @@ from ledger.service.settings import LedgerSettings, load_settings
 from ledger.service.startup import Loaded, ask_witnesses, load, recover
 from ledger.service.status_tokens import format_status_token
 from ledger.service.verify_pool import VerifyPool
-from ledger.service.witnesses import WitnessClient
+from ledger.service.witnesses import LocalWitness, WitnessClient
 from ledger.store.engine import open_engine
 from ledger.store.entries import LedgerWriter, StoredCheckpoint
 from ledger.store.lock import CheckpointLock, hold_directory
@@ -41,7 +44,10 @@ from ledger.store.lock import CheckpointLock, hold_directory
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """State of the service, as `/healthz` shows it."""
+    """State of the service, as `/healthz` shows it.
+
+    `waits_for` is "witnesses" or "keys" where no epoch closes until they are there (`Sequencer.waits_for`).
+    """
 
     origin: str
     size: int
@@ -52,6 +58,18 @@ class Health:
     pending: int
     read_only: bool
     reason: str
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class Governing:
+    """Who decides, who may issue, and what was decided, as of the last epoch."""
+
+    charter_hash: bytes
+    governors: tuple[str, ...]
+    threshold: int
+    issuers: tuple[Issuer, ...]
+    effects: tuple[Effect, ...]
 
 
 class LedgerService:
@@ -60,7 +78,7 @@ class LedgerService:
     def __init__(
         self,
         settings: LedgerSettings,
-        keys: LedgerKeys,
+        ring: KeyRing,
         store: LedgerWriter,
         lock: CheckpointLock,
         loaded: Loaded,
@@ -73,18 +91,16 @@ class LedgerService:
         self.settings = settings
         self.origin = governance.origin
         self.epoch_ms = governance.epoch_ms
-        self.receipts_key: PublicKey = keys.receipts.public_key
-        self._keys = keys
+        self._ring = ring
+        self._history = loaded.history
         self._store = store
         self._loaded = loaded
         self._clients = tuple(clients)
         self._now_ms = now_ms
         self._resources = resources
-        self._policy = parse_policy(governance.witness_policy)
-        self._log_keys = log_verifier_keys(governance.origin, governance.log_keys)
         self._cells = loaded.cells
         self._pool = VerifyPool(settings.verify_threads)
-        self._receipts = ReceiptMaker(store, keys.receipts, self.origin)
+        self._receipts = ReceiptMaker(store, self._receipts_signer, self.origin)
         self.intake = Intake(loaded.registry, store, self._pool, limit, now_ms, settings.max_pending_bytes)
         self.sequencer = Sequencer(
             loaded.registry,
@@ -92,21 +108,26 @@ class LedgerService:
             loaded.head,
             store,
             lock,
-            keys,
+            ring,
             self.intake,
             now_ms=now_ms,
             on_published=self._on_published,
+            bridge_due=loaded.bridge_due,
         )
+        self._deltas = DeltaFolder(settings.deltas_dir)
         self.publisher = Publisher(
             self.sequencer,
             store,
             self._clients,
-            self._policy,
+            self._history.policy_at,
             self._cells,
             loaded.snapshot,
             timeout_s=settings.witness_timeout_s,
             recosign_s=settings.recosign_s,
+            deltas=self._deltas,
+            on_quorum=self._on_quorum,
         )
+        self._teach_witnesses()
 
     # -- life -------------------------------------------------------------------------------------------
 
@@ -122,8 +143,7 @@ class LedgerService:
                 self._store,
                 self._loaded,
                 self._clients,
-                self._policy,
-                self._log_keys,
+                self._ring.log_key_pairs(),
                 timeout_s=self.settings.witness_timeout_s,
             )
         except BaseException:
@@ -145,7 +165,32 @@ class LedgerService:
 
     def _on_published(self, plan: EpochPlan) -> None:
         self._cells += plan.cells
+        size = plan.rows.checkpoint.size
+        if self._history.note_epoch(size, self.sequencer.registry.governance):
+            self._teach_witnesses()
+        if self._history.bridges[-1:] == [size]:
+            self.sequencer.expect_bridge(size)
         self.publisher.wake()
+
+    async def _on_quorum(self, size: int, text: str) -> None:
+        """Keep a bridging checkpoint as soon as it is one; then the next epoch may close."""
+        if size == self.sequencer.bridge_due:
+            try:
+                await self.sequencer.in_writer(self._store.keep_bridge, size, text)
+            except StorageError as error:
+                self.sequencer.halt(error)
+                raise
+            self.sequencer.take_bridge(size)
+
+    def _teach_witnesses(self) -> None:
+        """Tell witnesses in this process the log's keys; others are told by those who run them."""
+        for client in self._clients:
+            if isinstance(client, LocalWitness):
+                for pair in self._history.all_log_keys():
+                    client.learn_log_keys(pair)
+
+    def _receipts_signer(self, size: int) -> Signer:
+        return self._ring.receipts_signer(self._history.receipts_key_at(size))
 
     # -- registration -----------------------------------------------------------------------------------
 
@@ -175,6 +220,40 @@ class LedgerService:
         """Return the logged statement with its receipt."""
         return await asyncio.to_thread(self._receipts.transparent, self.head, placed.leaf_index, placed.entry)
 
+    async def transparents(self, placed: Sequence[Placed]) -> list[bytes]:
+        """Return the logged statements with their receipts, all of the newest tree."""
+        head = self.head
+
+        def make() -> list[bytes]:
+            return [self._receipts.transparent(head, item.leaf_index, item.entry) for item in placed]
+
+        return await asyncio.to_thread(make)
+
+    async def next_seq(self, issuer_number: int, list_number: int) -> int:
+        """Return the sequence number that the next change of a list needs, as of the last epoch.
+
+        Raises:
+            VerificationError: code not_found, no place of that list is taken.
+            StorageError: code read_only, the ledger stopped in the middle of an epoch.
+        """
+        uri = format_list_uri(issuer_number, list_number)
+        lists = await self.sequencer.between_epochs(lambda: self.sequencer.registry.lists)
+        if uri not in lists:
+            raise VerificationError("not_found", "there is no such status list", field="uri")
+        return lists[uri].seq + 1
+
+    # -- keys -------------------------------------------------------------------------------------------
+
+    @property
+    def receipts_key(self) -> PublicKey:
+        """The key that signs receipts now."""
+        return self._history.receipts_key_at(self.head.size)
+
+    @property
+    def receipts_keys(self) -> list[PublicKey]:
+        """Every key that ever signed receipts, newest first: those out there are checked with them."""
+        return self._history.all_receipts_keys()
+
     # -- reading ----------------------------------------------------------------------------------------
 
     @property
@@ -200,6 +279,36 @@ class LedgerService:
     async def bundle(self) -> bytes:
         """Return the trust bundle of the best checkpoint; errors as `checkpoint`."""
         return await self.publisher.bundle(self.settings.bundle_wait_s)
+
+    async def delta(self, day_text: str) -> bytes:
+        """Return the delta of a day `YYYY-MM-DD` (UTC) that is over.
+
+        Raises:
+            VerificationError: code not_found, there is none.
+        """
+        day = parse_day(day_text)
+        data = None if day is None else await asyncio.to_thread(self._deltas.read, day)
+        if data is None:
+            raise VerificationError("not_found", "there is no delta of this day", field="day")
+        return data
+
+    async def governance(self) -> Governing:
+        """Return who decides, who may issue, and what was decided.
+
+        Raises:
+            StorageError: code read_only, the ledger stopped in the middle of an epoch.
+        """
+        return await self.sequencer.between_epochs(self._read_governance)
+
+    def _read_governance(self) -> Governing:
+        governance = self.sequencer.registry.governance
+        return Governing(
+            charter_hash=governance.charter_hash,
+            governors=tuple(name for name, _ in governance.governors),
+            threshold=governance.threshold,
+            issuers=tuple(governance.issuers.values()),
+            effects=tuple(governance.effects),
+        )
 
     async def tile(self, path_text: str) -> bytes:
         """Return a hash tile or an entry bundle by its path, `tile/<L>/<N>[.p/<W>]`.
@@ -228,7 +337,7 @@ class LedgerService:
         if found is None:
             raise VerificationError("not_found", "there is no such status list", field="uri")
         now_s = self._now_ms() // 1000
-        return await asyncio.to_thread(format_status_token, found, now_s, self._keys.receipts)
+        return await asyncio.to_thread(format_status_token, found, now_s, self._receipts_signer(self.head.size))
 
     def health(self) -> Health:
         """Return the state of the service."""
@@ -243,6 +352,7 @@ class LedgerService:
             pending=self.intake.pending_count,
             read_only=fatal is not None,
             reason="" if fatal is None else fatal.code,
+            waits_for=self.sequencer.waits_for,
         )
 
 
@@ -253,7 +363,7 @@ def open_service(
     now_ms: Clock,
     witnesses: Sequence[WitnessClient] = (),
     settings: LedgerSettings | None = None,
-    keys: LedgerKeys | None = None,
+    keys: LedgerKeys | Sequence[LedgerKeys] | None = None,
     limit: RateLimit | None = None,
     **chosen: Any,
 ) -> LedgerService:
@@ -265,7 +375,7 @@ def open_service(
         now_ms: milliseconds since 1970, UTC.
         witnesses: whom to ask for cosignatures; those that the charter's policy does not name do not count.
         settings: all settings, in place of the stored ones; or single ones by name in `chosen`.
-        keys: signers from elsewhere.
+        keys: signers from elsewhere: those in use, and any that governors are to decide on.
         limit: statements per issuer.
 
     Raises:
@@ -276,10 +386,11 @@ def open_service(
     """
     used = settings or load_settings(data_dir, **chosen)
     charter = load_charter(used).body
-    signers = keys or open_key_files(used.keys_dir, charter.origin, passphrase)
-    log_keys = log_verifier_keys(charter.origin, charter.log_keys)
-    if _public(signers) != (charter.service_key, charter.receipts_key, *log_keys):
-        raise StorageError("the private keys are not those of the charter", field="keys")
+    ring = (
+        KeyRing.open(used.keys_dir, charter.origin, passphrase)
+        if keys is None
+        else KeyRing.of(charter.origin, *([keys] if isinstance(keys, LedgerKeys) else keys))
+    )
     with ExitStack() as stack:
         stack.enter_context(hold_directory(data_dir))
         lock = CheckpointLock.open(used.lock_path)
@@ -289,19 +400,12 @@ def open_service(
         store = LedgerWriter(engine)
         if lock.origin != charter.origin:
             raise StorageError("the checkpoint lock is that of another ledger", field="lock")
-        recover(store, lock, log_keys)
-        best = find_published(store, parse_policy(charter.witness_policy))
-        loaded = load(store, None if best is None else {best.size: best.text})
+        recover(store, lock, ring.log_key_pairs())
+        loaded = load(store)
+        terms = loaded.registry.governance.terms
+        ring.pick(terms)
+        ring.settle(terms)
         return LedgerService(
-            used, signers, store, lock, loaded, witnesses, now_ms,
+            used, ring, store, lock, loaded, witnesses, now_ms,
             limit or TokenBuckets(used.rate_per_s, used.rate_burst), stack.pop_all(),
         )  # fmt: skip
-
-
-def _public(keys: LedgerKeys) -> tuple[Any, ...]:
-    return (
-        keys.service.public_key,
-        keys.receipts.public_key,
-        keys.log[0].verifier_key,
-        keys.log[1].verifier_key,
-    )

@@ -5,6 +5,7 @@ fixes (origin, keys, governors, epoch period, witnesses) stands in the charter a
 
     data/ledger.json      this file: where the checkpoint lock is
     data/charter.cose     entry 0, from `prepare_ledger` on
+    data/deltas/          the daily deltas (ledger/service/deltas.py)
     data/keys/*.pem       private keys, encrypted (ledger/service/keys.py)
     data/ledger.db        entries, tiles, checkpoints
     data/lock.db          the checkpoint lock, unless it has a place of its own
@@ -29,6 +30,7 @@ from ledger.store.lock import LOCK_NAME
 FILE_NAME: Final = "ledger.json"
 CHARTER_NAME: Final = "charter.cose"
 KEYS_NAME: Final = "keys"
+DELTAS_NAME: Final = "deltas"
 LONGEST_WAITED_EPOCH_MS: Final = 2000
 """A POST waits for its epoch without being asked to where epochs are no longer than this."""
 
@@ -73,6 +75,11 @@ class LedgerSettings:
     def database_path(self) -> Path:
         """Where the database is."""
         return self.data_dir / DATABASE_NAME
+
+    @property
+    def deltas_dir(self) -> Path:
+        """Where the daily deltas are."""
+        return self.data_dir / DELTAS_NAME
 
     @property
     def charter_path(self) -> Path:

@@ -4,22 +4,25 @@ docs/protocol.md section 5. A ledger that cannot prove that it goes on from what
 on. Nothing is ever repaired here: the one thing that is done is to commit a staged epoch whose head the lock
 already holds, with the bytes that were staged.
 
-    recover(store, lock, log_keys)
+    recover(store, lock, ring.log_key_pairs())
     loaded = load(store)
-    await ask_witnesses(loaded, clients, policy, log_keys, timeout_s=10)
+    await ask_witnesses(store, loaded, clients, ring.log_key_pairs(), timeout_s=10)
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.core.cells import cells_from_leaves
 from ledger.core.chain import chain_start
-from ledger.core.checkpoint import open_checkpoint
+from ledger.core.checkpoint import open_checkpoint, parse_checkpoint
+from ledger.core.cosignature import check_cosignatures
+from ledger.core.key_history import KeyHistory, LogKeys
 from ledger.core.merkle import Frontier, root_at
-from ledger.core.note import VerifierKey
+from ledger.core.note import parse_note
 from ledger.core.policy import Policy
 from ledger.core.registry import Registry
 from ledger.errors import CodedError, ForkAlarm, StorageError
@@ -30,6 +33,9 @@ from ledger.service.witnesses import WitnessClient, check_answered
 from ledger.store.entries import LedgerReader, LedgerWriter, StoredCheckpoint
 from ledger.store.lock import CheckpointLock, LockedHead
 from ledger.store.tiles import TileEdge
+
+_PUBLISHED_SEARCH: Final = 64
+"""How many cosigned heads are looked at, newest first, for one that satisfies the policy of its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,9 @@ class Loaded:
         head: the last head.
         genesis_size: size of the first epoch.
         cells: 32 bytes for each 16 entries.
-        snapshot: of the newest head whose cosignatures satisfy the policy; None where there is none.
+        snapshot: of the newest head whose cosignatures satisfy its policy; None where there is none.
+        history: which keys and witnesses held at which size.
+        bridge_due: size of the last head if it is a bridging checkpoint without its quorum, else 0.
     """
 
     registry: Registry
@@ -51,10 +59,16 @@ class Loaded:
     genesis_size: int
     cells: bytearray
     snapshot: Snapshot | None
+    history: KeyHistory
+    bridge_due: int
 
 
-def recover(store: LedgerWriter, lock: CheckpointLock, log_keys: Sequence[VerifierKey]) -> None:
+def recover(store: LedgerWriter, lock: CheckpointLock, pairs: Sequence[LogKeys]) -> None:
     """Bring the database to the head that the lock holds, or refuse.
+
+    Args:
+        store, lock: database and lock.
+        pairs: log keys that this process signs with, in use or prepared; one of them signed the lock's note.
 
     Raises:
         ForkAlarm: code lock_mismatch, they cannot be brought together; nothing was changed.
@@ -77,7 +91,7 @@ def recover(store: LedgerWriter, lock: CheckpointLock, log_keys: Sequence[Verifi
         raise _mismatch(
             locked, size, "the lock is ahead and the database has not staged it: was the database restored?"
         )
-    _check_own(locked, log_keys)
+    _check_own(locked, pairs)
     store.commit(plan.rows)
 
 
@@ -102,19 +116,28 @@ def _staged_plan(
     return plan
 
 
-def _check_own(locked: LockedHead, log_keys: Sequence[VerifierKey]) -> None:
-    opened = open_checkpoint(locked.note, log_keys).checkpoint
+def _check_own(locked: LockedHead, pairs: Sequence[LogKeys]) -> None:
+    if not any(_is_signed(locked.note, pair) for pair in pairs):
+        raise _mismatch(locked, locked.size, "the lock's note is not signed with our keys")
+    opened = parse_checkpoint(parse_note(locked.note).text)
     if (opened.tree_size, opened.root_hash) != (locked.size, locked.root):
         raise _mismatch(locked, locked.size, "the lock's note is about another head")
 
 
-def load(store: LedgerReader, policy_of: Mapping[int, str] | None = None) -> Loaded:
+def _is_signed(note: str, pair: LogKeys) -> bool:
+    try:
+        open_checkpoint(note, pair)
+    except CodedError:
+        return False
+    return True
+
+
+def load(store: LedgerWriter) -> Loaded:
     """Replay the database and return the state after its last epoch.
 
     Args:
-        store: the recovered database.
-        policy_of: sizes at which a snapshot is wanted; the largest one is taken. Values are the cosigned
-            checkpoint texts of these sizes.
+        store: the recovered database; a bridging checkpoint that has its quorum is kept now if an
+            interruption prevented that.
 
     Raises:
         ForkAlarm: entries, chain, tiles and heads contradict each other (code and index say where).
@@ -123,19 +146,23 @@ def load(store: LedgerReader, policy_of: Mapping[int, str] | None = None) -> Loa
     head = store.head()
     if head is None:
         raise StorageError("the ledger has not begun", field="database", code="not_found")
-    wanted = max(policy_of, default=None) if policy_of else None
+    candidates = {stored.size: stored for stored in [*store.cosigned(_PUBLISHED_SEARCH), head]}
     cells = bytearray()
     sizes: list[int] = []
-    snapshots: list[Snapshot] = []
+    history = KeyHistory()
+    best: Snapshot | None = None
 
     def on_epoch(replay: Replay, leaves: Sequence[bytes], chain: Sequence[bytes]) -> None:
+        nonlocal best
+        assert replay.registry is not None
         size = replay.frontier.size
         _check_epoch(store, size, replay.frontier.root(), chain[-1])
         cells.extend(cells_from_leaves(leaves))
         sizes.append(size)
-        if size == wanted and policy_of is not None:
-            assert replay.registry is not None
-            snapshots.append(take_snapshot(replay.registry, size, policy_of[size], None))
+        history.note_epoch(size, replay.registry.governance)
+        stored = candidates.get(size)
+        if stored is not None and is_satisfied(stored.text, history.policy_at(size)):
+            best = take_snapshot(replay.registry, size, stored.text, best)
 
     replay = Replay(store.entries, verify=lambda statement, key: None, on_epoch=on_epoch)
     registry = replay.advance(head.size, head.root)
@@ -143,7 +170,39 @@ def load(store: LedgerReader, policy_of: Mapping[int, str] | None = None) -> Loa
     if frontier.root() != head.root:
         raise ForkAlarm("the stored tiles do not lead to the head", field="tile", code="bad_tile")
     tree = TreeState(frontier, edge, replay.chain_head)
-    return Loaded(registry, tree, head, sizes[0], cells, snapshots[0] if snapshots else None)
+    due = _keep_bridges(store, history, head)
+    return Loaded(registry, tree, head, sizes[0], cells, best, history, due)
+
+
+def is_satisfied(text: str, policy: Policy) -> bool:
+    """Return whether the cosignatures on a checkpoint satisfy a policy; a damaged line counts for nothing."""
+    try:
+        note = parse_note(text)
+        times = check_cosignatures(note, parse_checkpoint(note.text), policy.witness_keys())
+    except CodedError:
+        return False
+    return policy.satisfied(times)
+
+
+def _keep_bridges(store: LedgerWriter, history: KeyHistory, head: StoredCheckpoint) -> int:
+    """Return the size of the last head if it is a bridging checkpoint that lacks its quorum, else 0."""
+    kept = store.bridges()
+    for size in history.bridges:
+        if size in kept:
+            continue
+        stored = store.checkpoint(size)
+        if stored is not None and is_satisfied(stored.text, history.policy_at(size)):
+            store.keep_bridge(size, stored.text)
+        elif size == head.size:
+            return size
+        else:
+            raise ForkAlarm(
+                "a bridging checkpoint lacks its cosignatures",
+                field="bridges",
+                code="bad_checkpoint",
+                index=size - 1,
+            )
+    return 0
 
 
 def _check_epoch(store: LedgerReader, size: int, root: bytes, chain_value: bytes) -> None:
@@ -160,12 +219,17 @@ async def ask_witnesses(
     store: LedgerReader,
     loaded: Loaded,
     clients: Sequence[WitnessClient],
-    policy: Policy,
-    log_keys: Sequence[VerifierKey],
+    own_pairs: Sequence[LogKeys],
     *,
     timeout_s: float,
 ) -> None:
     """Ask what each witness cosigned last, and refuse if one has seen more than this database holds.
+
+    Args:
+        store, loaded: the ledger.
+        clients: whom to ask; those in the policy of the last head count.
+        own_pairs: log keys that this process can sign with, beside all that ever held.
+        timeout_s: how long one witness may take.
 
     Raises:
         ForkAlarm: code lock_mismatch, a witness holds a larger checkpoint with our own valid signatures, or
@@ -174,13 +238,15 @@ async def ask_witnesses(
     Source: docs/protocol.md, section 5.
     """
     origin = loaded.registry.governance.origin
+    policy = loaded.history.policy_at(loaded.head.size)
+    pairs = [*loaded.history.all_log_keys(), *own_pairs]
     names = {key: name for name, key in policy.witness_keys().items()}
     known = [client for client in clients if client.key in names]
     notes = await asyncio.gather(*(_last_note(client, origin, timeout_s) for client in known))
     answers = {names[client.key]: note for client, (ok, note) in zip(known, notes, strict=True) if ok}
     for note in answers.values():
         if note is not None:
-            await asyncio.to_thread(_check_seen, store, loaded.head, note, log_keys)
+            await asyncio.to_thread(_check_seen, store, loaded.head, note, pairs)
     check_answered(answers, policy.satisfied(answers), loaded.head.size == loaded.genesis_size)
 
 
@@ -193,12 +259,11 @@ async def _last_note(client: WitnessClient, origin: str, timeout_s: float) -> tu
 
 
 def _check_seen(
-    store: LedgerReader, head: StoredCheckpoint, note: str, log_keys: Sequence[VerifierKey]
+    store: LedgerReader, head: StoredCheckpoint, note: str, pairs: Sequence[LogKeys]
 ) -> None:
-    try:
-        seen = open_checkpoint(note, log_keys).checkpoint
-    except CodedError:
+    if not any(_is_signed(note, pair) for pair in pairs):
         return  # not signed by us: it says nothing about what we signed
+    seen = parse_checkpoint(parse_note(note).text)
     if seen.tree_size > head.size:
         raise ForkAlarm(
             f"a witness holds our signed head of {seen.tree_size} entries; this database ends at {head.size}",

@@ -16,14 +16,15 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from ledger.core.checkpoint import Checkpoint, open_checkpoint
+from ledger.core.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
 from ledger.core.cosignature import CosignerKey, cosign
 from ledger.core.merkle import EMPTY_ROOT, check_consistency
 from ledger.core.note import NoteSigner, VerifierKey, format_signature_line
-from ledger.errors import LedgerError, StorageError
+from ledger.errors import LedgerError, StorageError, VerificationError
 from ledger.service.replay import Replay
 from ledger.store.lock import sync_directory
 
@@ -86,7 +87,7 @@ class Witness:
     ) -> None:
         self.origin = origin
         self._signer = signer
-        self._log_keys = tuple(log_keys)
+        self._log_keys = [tuple(log_keys)]
         self._state_path = state_path
         self._now_s = now_s
         self._replay = replay
@@ -96,6 +97,11 @@ class Witness:
     def key(self) -> CosignerKey:
         """The key of its cosignatures."""
         return self._signer.verifier_key
+
+    def learn_log_keys(self, log_keys: Sequence[VerifierKey]) -> None:
+        """Take other keys of the log too, after governors decided on them; those known stay good."""
+        if tuple(log_keys) not in self._log_keys:
+            self._log_keys = [*self._log_keys, tuple(log_keys)]
 
     def last_checkpoint(self, origin: str) -> str | None:
         """Return the last note that it cosigned, None if it never did or the log is not known to it.
@@ -125,7 +131,7 @@ class Witness:
             StorageError: its state cannot be read or written.
         """
         with self._guard:
-            opened = open_checkpoint(note, self._log_keys)
+            opened = self._open(note)
             new = opened.checkpoint
             last = self._last()
             if old_size != last.tree_size:
@@ -142,7 +148,15 @@ class Witness:
         note = self.last_checkpoint(self.origin)
         if note is None:
             return Checkpoint(self.origin, 0, EMPTY_ROOT)
-        return open_checkpoint(note, self._log_keys).checkpoint
+        return self._open(note).checkpoint
+
+    def _open(self, note: str) -> SignedCheckpoint:
+        """Open a checkpoint under any keys of the log that are known; the error is that of the newest."""
+        *older, newest = self._log_keys
+        for log_keys in reversed(older):
+            with suppress(VerificationError):
+                return open_checkpoint(note, log_keys)
+        return open_checkpoint(note, newest)
 
     def _remember(self, note: str) -> None:
         aside = self._state_path.with_name(self._state_path.name + ".new")
@@ -167,6 +181,10 @@ class LocalWitness:
     def key(self) -> CosignerKey:
         """The key of its cosignatures."""
         return self._witness.key
+
+    def learn_log_keys(self, log_keys: Sequence[VerifierKey]) -> None:
+        """Take other keys of the log too; a witness elsewhere is told by whoever runs it."""
+        self._witness.learn_log_keys(log_keys)
 
     async def last_checkpoint(self, origin: str) -> str | None:
         """As `WitnessClient`."""

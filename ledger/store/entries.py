@@ -30,6 +30,7 @@ from ledger.store.tiles import TileEdge
 __all__ = ["EpochRows", "LedgerReader", "LedgerWriter", "StoredCheckpoint"]
 
 _SCAN_ROWS: Final = 4096
+_BRIDGE: Final = "bridge/"
 
 
 _ENTRIES = table_of(Entry)
@@ -62,6 +63,12 @@ class LedgerReader:
         """Return what the database says about itself; empty before the ledger begins."""
         with _storage("read"), self.engine.connect() as connection:
             return {row.key: row.value for row in connection.execute(select(_META))}
+
+    def bridges(self, tree_size: int | None = None) -> dict[int, str]:
+        """Return the kept bridging checkpoints by rising size, those of a tree of `tree_size` if it is given."""
+        meta = self.meta()
+        sizes = sorted(int(key.removeprefix(_BRIDGE)) for key in meta if key.startswith(_BRIDGE))
+        return {size: meta[f"{_BRIDGE}{size}"] for size in sizes if tree_size is None or size <= tree_size}
 
     def head(self) -> StoredCheckpoint | None:
         """Return the newest committed head, None before the ledger begins."""
@@ -193,6 +200,14 @@ class LedgerWriter(LedgerReader):
         """Write what the database says about itself, once."""
         with _storage("write"), self.engine.begin() as connection:
             connection.execute(insert(_META), [{"key": key, "value": value} for key, value in values.items()])
+
+    def keep_bridge(self, size: int, text: str) -> None:
+        """Keep the bridging checkpoint of this size, as it was first cosigned, for ever: bundles carry it.
+
+        The cosignatures of a head are renewed while it is the newest; a bundle's bridges never change.
+        """
+        if size not in self.bridges():
+            self.set_meta({f"{_BRIDGE}{size}": text})
 
     def stage(self, size: int, root: bytes, blob: bytes) -> None:
         """Write a built epoch durably, in place of anything staged before."""

@@ -165,7 +165,7 @@ def _words() -> Iterator[Case]:
 
 
 def _issued() -> IssuedCredential:
-    person = PersonClaims(names=(name_from_input("أمل", "Amal"),), birth=year_only(2014), sex="f")
+    person = PersonClaims(names=(name_from_input("أمل", "Amal"),), birth=year_only(2014), sex="female")
     return issue(
         built_in_profile("sc:identity"), person, iss=_ISS, sub=_SUB, iat_s=1_794_700_800,
         place=StatusPlace("sc:1/0", 4711), holder=_SECRET, signer=signer("vector"), random_bytes=CountedBytes("vector"),

@@ -100,9 +100,9 @@ def _statements() -> Iterator[Case]:
     admission = Admission("interior", "Office", (key.public_key,), Scope(("sc:identity",), 5, 1))
     application = sign_statement("application", "civil-9", ORIGIN, admission, key)
     yield _statement("application", "An application is no entry", application, None, "unsupported")
-    for verb in (8, 12, 17):
+    for verb in (0, 18):
         changed = _rebuilt(samples["govern"][0], gov, payload={4: [[verb, 0]]})
-        yield _statement(f"govern-verb-{verb}", "A verb that is not in force", changed, None, "unsupported")
+        yield _statement(f"govern-verb-{verb}", "No verb has this number", changed, None, "malformed")
     proof = _rebuilt(samples["status"][0], gov, payload={4: [0, bytes(128), b""]})
     yield _statement(
         "status-holder-proof", "A holder's own change is not in force", proof, None, "unsupported"

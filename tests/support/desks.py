@@ -50,6 +50,8 @@ class SubmittingLedger(TinyLedger):
 
     offline = False
     """While true, nothing is taken and nothing answered."""
+    tells_seq = False
+    """Whether it tells the next sequence number of a list."""
     deaf = False
     """While true, what is sent is registered but the answer is lost."""
 
@@ -109,7 +111,11 @@ class SubmittingLedger(TinyLedger):
 
     def client(self) -> InProcessLedgerClient:
         """Return a client of this ledger."""
-        return InProcessLedgerClient(self.desk_pin, self.answer, self.bundle)
+        return InProcessLedgerClient(self.desk_pin, self.answer, self.bundle, self.hint)
+
+    def hint(self, uri: str) -> int | None:
+        """Return the next sequence number of a list, if the ledger tells it."""
+        return self.registry.lists[uri].seq + 1 if self.tells_seq and uri in self.registry.lists else None
 
     def _node(self, level: int, index: int) -> bytes:
         return root_hash(self.leaves[index << level : (index + 1) << level])

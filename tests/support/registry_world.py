@@ -50,6 +50,7 @@ class World:
         self, *, governors: int = 3, threshold: int = 2, time_ms: int = START_S * 1000, **charter: Any
     ) -> None:
         self.service = signer("service")
+        self.sealers = {self.service.public_key: self.service}
         self.governors = {f"gov-{n}": signer(f"governor {n}", "ed25519") for n in range(1, governors + 1)}
         self.charter = replace(
             Charter(
@@ -98,7 +99,8 @@ class World:
         time_ms = self.time_ms + STEP_MS if at_ms is None else at_ms
         for statement in statements:
             self._check_signature(self.registry, statement)
-        built = build_epoch(self.registry, self.chain_head, self.size, statements, time_ms, self.service)
+        sealer = self.sealers[self.registry.governance.terms.opened().service_key]
+        built = build_epoch(self.registry, self.chain_head, self.size, statements, time_ms, sealer)
         if built.entries:
             replayed = replay_epoch(self.mirror, self.chain_head, self.size, built.entries)
             assert replayed == (built.leaves, built.chain)
@@ -134,8 +136,9 @@ class World:
         self, subject: str, *verbs: Verb, counter: int | None = None, not_after: int | None = None
     ) -> Action:
         """Return an action that is current."""
-        issuer = self.registry.governance.issuers.get(subject)
-        current = issuer.counter if issuer else 0
+        governance = self.registry.governance
+        issuer = governance.issuers.get(subject)
+        current = governance.counter if subject == ORIGIN else issuer.counter if issuer else 0
         deadline = self.now_s + 30 * DAY_S if not_after is None else not_after
         return Action(subject, current if counter is None else counter, deadline, verbs)
 
@@ -228,7 +231,7 @@ def fingerprint(registry: Registry) -> tuple[Any, ...]:
         registry.places.journal_head,
         registry.places.format_places(),
         registry.governance.format_proposals(),
-        [issuer.format() for issuer in registry.governance.issuers.values()],
+        registry.governance.format_governance(),
         registry.windows.format_rates(),
         registry.windows.format_live(),
     )

@@ -99,6 +99,14 @@ def test_a_side_can_be_left_without_a_part() -> None:
     assert len(parse_card(parse_qr_text(back(card, leave_out=("portrait",)))).sealed) == 6
 
 
+def test_a_part_that_is_not_there_is_printed_like_any_other_but_for_a_portrait() -> None:
+    nobody, somebody = logged(PersonClaims()), logged(person())
+    assert len(parse_card(parse_qr_text(back(nobody))).sealed) == 6
+    assert set(nobody.parts()) == set(somebody.parts())
+    assert set(nobody.said_parts()) == {"ages", "more"}
+    assert set(somebody.said_parts()) == set(somebody.parts()) - {"portrait"}
+
+
 def test_a_card_that_is_not_registered_has_no_position() -> None:
     card = dataclasses.replace(logged(), position=None)
     assert parse_card(parse_qr_text(format_front(card))).position is None

@@ -21,6 +21,7 @@ from credential.core.issue import (
     issue,
     new_subject,
 )
+from credential.core.padding import parse_padded
 from credential.core.profiles import built_in_profile
 from credential.core.sd_cwt import apply_disclosures
 from credential.errors import InputError
@@ -111,10 +112,14 @@ def test_nested_claims_have_four_digests_whatever_is_known() -> None:
         assert nested == sorted(nested)
 
 
-def test_someone_of_whom_nothing_is_known_gets_decoys_and_the_benefit_of_the_doubt() -> None:
+def test_someone_of_whom_nothing_is_known_has_every_part_and_the_benefit_of_the_doubt() -> None:
     issued = made(PersonClaims())
-    assert set(issued.disclosures) == {("ages",)}
-    assert len(issued.decoys) == 3
+    assert set(issued.disclosures) == set(made(person(PORTRAIT)).disclosures)
+    assert len(issued.disclosures) == 8
+    assert issued.decoys == ()
+    claims = opened(issued)
+    sealed = {**claims["more"], "names": claims["names"], "portrait": claims["portrait"]}
+    assert {parse_padded(value, name) for name, value in sealed.items()} == {None}
     quarter = quarter_of_seconds(issued.claims.exp)
     assert opened(issued)["ages"] == {12: [2, quarter], 15: [2, quarter], 18: [2, quarter]}
 
@@ -123,8 +128,9 @@ def test_every_claim_has_the_value_of_the_cddl() -> None:
     claims = opened(made(person(PORTRAIT)))
     quarter = quarter_of_seconds(exp_for(IAT_S, 1095))
     assert claims["ages"] == {12: [0, quarter], 15: [0, quarter], 18: [1, 2027 * 4]}
-    assert claims["names"] == [["مريم", "Arab", "MARYAM", 0], ["Mimi", "Latn", "MIMI", 1]]
-    assert claims["portrait"] == PORTRAIT
+    names = parse_padded(claims["names"], "names")
+    assert names == [["مريم", "Arab", "MARYAM", 0], ["Mimi", "Latn", "MIMI", 1]]
+    assert claims["portrait"] == [PORTRAIT, b""]
     birth = [
         day_of_date(date(2009, 1, 1)),
         day_of_date(date(2009, 12, 31)),
@@ -132,9 +138,9 @@ def test_every_claim_has_the_value_of_the_cddl() -> None:
         "gregorian",
         "in the year of the flood",
     ]
-    assert claims["more"] == {
+    assert {name: parse_padded(value, name) for name, value in claims["more"].items()} == {
         "birth": birth,
-        "sex": "female",
+        "sex": 1,
         "nationalities": ["SYR"],
         "birthplace": "Deir ez-Zor",
     }
@@ -144,15 +150,15 @@ def test_a_companion_is_named_by_hashes_under_the_disclosure_s_own_salt() -> Non
     issued = made(companion_claims(scope="medical", adult_sub="AdUlT-sub-16-chr"), "sc:companion")
     part = issued.disclosures[("companion",)]
     child, adult, scope, last = part.value
-    assert child == companion_hash(part.salt, CHILD)
-    assert adult == companion_hash(part.salt, "AdUlT-sub-16-chr")
+    assert child == companion_hash(part.salt, "civil-1", CHILD)
+    assert adult == companion_hash(part.salt, "civil-1", "AdUlT-sub-16-chr")
     assert (scope, last) == (3, day_of_date(until()))
     assert len(child) == 16
 
 
 def test_a_companion_without_another_card_is_named_by_this_one() -> None:
     part = made(companion_claims(), "sc:companion").disclosures[("companion",)]
-    assert part.value[1] == companion_hash(part.salt, SUB)
+    assert part.value[1] == companion_hash(part.salt, "civil-1", SUB)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +166,7 @@ def test_a_companion_without_another_card_is_named_by_this_one() -> None:
     [
         (person(bytes(801)), "sc:identity", "portrait"),
         (person(PORTRAIT), "sc:companion", "portrait"),
+        (PersonClaims(sex="f"), "sc:identity", "sex"),
         (companion_claims(), "sc:identity", "companion"),
         (person(), "sc:companion", "companion"),
         (companion_claims(scope="work"), "sc:companion", "companion.scope"),

@@ -81,6 +81,7 @@ def test_an_unknown_profile_is_unsupported() -> None:
     assert error.value.code == "unsupported"
 
 
+BUCKETS = dict(built_in_profile("sc:identity").bucket_bytes)
 CHANGES: dict[str, tuple[str, Any]] = {
     "digest_count above 32": ("digest_count", 33),
     "digest_count as a text": ("digest_count", "4"),
@@ -100,6 +101,13 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "a front with a sealed part": ("card", {"front": ["ages", "names"], "back": []}),
     "a back with an unknown part": ("card", {"front": ["ages"], "back": ["weight"]}),
     "a back that names a part twice": ("card", {"front": ["ages"], "back": ["names", "names"]}),
+    "no buckets": ("bucket_bytes", {}),
+    "buckets that are no map": ("bucket_bytes", [160]),
+    "a bucket for what is open": ("bucket_bytes", {**BUCKETS, "ages": 64}),
+    "a bucket for what nests": ("bucket_bytes", {**BUCKETS, "more": 64}),
+    "a claim without a bucket": ("bucket_bytes", {n: b for n, b in BUCKETS.items() if n != "sex"}),
+    "a bucket of 31 bytes": ("bucket_bytes", {**BUCKETS, "sex": 31}),
+    "a bucket that is a text": ("bucket_bytes", {**BUCKETS, "sex": "32"}),
     "a size beyond the ceiling": ("front_size_bytes", {"measured": 645, "goal": 603, "ceiling": 644}),
 }
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 
 from credential.core.base45 import encode
 from credential.core.names import Name, name_from_input
+from credential.errors import CredentialError
 from issuer.card_pdf import (
     BACK_MAX_VERSION,
     CARD_HEIGHT_MM,
@@ -117,7 +118,7 @@ def test_both_codes_read_back_from_the_page(front_bytes: int, back_bytes: int | 
     ("front_bytes", "back_bytes"), [(645, None), (600, CAPACITY_BYTES[BACK_MAX_VERSION] + 1)]
 )
 def test_a_code_that_does_not_fit_its_side_is_too_large(front_bytes: int, back_bytes: int | None) -> None:
-    with pytest.raises(IssuerError) as caught:
+    with pytest.raises(CredentialError) as caught:
         render_card(face(front_bytes, back_bytes), created=CREATED)
     assert caught.value.code == "too_large"
 

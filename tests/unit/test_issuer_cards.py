@@ -49,9 +49,7 @@ def test_every_picture_reads_as_its_code(tmp_path: Path) -> None:
 def test_the_slip_opens_every_sealed_part_of_both_backs(tmp_path: Path) -> None:
     case, secret, _ = issued(tmp_path, person(PORTRAIT))
     codes = make_codes(case.logged(), secret, CountedBytes("codes"))
-    assert codes.back is not None
     assert codes.portrait is not None
-    assert codes.slip is not None
     keys = parse_seal_keys(codes.slip).keys
     found = set()
     for text in (codes.back, codes.portrait):
@@ -73,11 +71,15 @@ def test_the_printed_position_is_the_ledger_s(tmp_path: Path) -> None:
     assert front.entry == case.entry
 
 
-def test_someone_of_whom_nothing_is_known_gets_a_front_alone(tmp_path: Path) -> None:
-    case, secret, _ = issued(tmp_path, PersonClaims())
-    prints = printed(case, secret)
-    assert set(prints.pictures) == {"front"}
-    assert prints.slip_pdf is None
+def test_someone_of_whom_nothing_is_known_gets_the_same_papers_as_everybody(tmp_path: Path) -> None:
+    sizes = []
+    for number, claims in enumerate((PersonClaims(), person())):
+        (folder := tmp_path / str(number)).mkdir()
+        case, secret, _ = issued(folder, claims)
+        prints = printed(case, secret)
+        assert set(prints.pictures) == {"front", "back", "slip"}
+        sizes.append(len(prints.codes.back))
+    assert sizes[0] == sizes[1]
 
 
 def test_a_card_that_is_not_registered_says_so_and_has_no_position(tmp_path: Path) -> None:

@@ -276,6 +276,35 @@ def test_another_desk_s_sequence_number_can_be_given(world: DeskWorld) -> None:
     assert world.ledger.registry.lists[first.uri].seq == 2
 
 
+def test_a_ledger_that_tells_the_next_number_is_asked_once(
+    world: DeskWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (place_of(world, world.desk.issue_person(person())) for _ in range(3))
+    world.desk.change_status(first, "replaced")
+    world.store.stage_status(first.uri, 7, b"")
+    world.store.settle_status(first.uri, accepted=True)
+    world.ledger.tells_seq = True
+    world.desk.change_status(second, "replaced")
+    assert world.store.status_seq(first.uri) == (2, None)
+    world.store.stage_status(first.uri, 7, b"")
+    world.store.settle_status(first.uri, accepted=True)
+    asked = []
+
+    def lie(uri: str) -> int:
+        asked.append(uri)
+        return 99
+
+    monkeypatch.setattr(world.ledger, "hint", lie)
+    world.desk = Desk(
+        world.config, world.signer, world.store, world.ledger.client(),
+        random_bytes=world.random_bytes, now_s=lambda: world.ledger.now_s,
+    )  # fmt: skip
+    with pytest.raises(CodedError) as error:
+        world.desk.change_status(third, "replaced")
+    assert (error.value.code, asked) == ("stale_action", [first.uri])
+    assert world.store.status_seq(first.uri) == (7, None)
+
+
 def test_the_place_of_a_foreign_case_file_is_not_known(world: DeskWorld, tmp_path: Path) -> None:
     issued = world.desk.issue_person(person())
     (tmp_path / "other").mkdir()

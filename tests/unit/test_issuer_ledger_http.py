@@ -10,15 +10,17 @@ import httpx
 import pytest
 
 from issuer.errors import IssuerError
-from issuer.ledger_client import Registered
+from issuer.ledger_client import Registered, is_refusal
 from issuer.ledger_http import MAX_ANSWER_BYTES, HttpLedgerClient, fetch_bundle
 from ledger.core import cbor
+from ledger.core.batch import MAX_ANSWERS_BYTES, format_answer, parse_batch
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError
 from tests.support.desks import DeskWorld, person
 
 Handler = Callable[[httpx.Request], httpx.Response]
 TRANSPARENT = "application/scitt-statement+cose"
+PROBLEM = {-1: "Refused", -2: "the status place is taken", "code": "place_taken"}
 
 
 class Clock:
@@ -100,15 +102,22 @@ def test_an_open_epoch_is_waited_for(world: DeskWorld) -> None:
     assert clock.now_s == 21
 
 
-def test_all_are_posted_before_the_first_is_waited_for(world: DeskWorld) -> None:
+def two_entries(world: DeskWorld) -> list[bytes]:
     world.ledger.offline = True
     world.desk.issue_person(person())
     world.ledger.offline = False
-    entries = [item.entry for item in world.desk.pending()]
+    return [item.entry for item in world.desk.pending()]
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_without_batches_all_are_posted_before_the_first_is_waited_for(world: DeskWorld, status: int) -> None:
+    entries = two_entries(world)
     ids = {parse_statement(entry).statement_id.hex(): entry for entry in entries}
     methods = []
 
     def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/base/entries/batch":
+            return httpx.Response(status)
         methods.append(request.method)
         if request.method == "POST":
             assert request.headers["Prefer"] == "respond-async"
@@ -121,6 +130,90 @@ def test_all_are_posted_before_the_first_is_waited_for(world: DeskWorld) -> None
     outcomes = client_of(world, handler).register(entries, world.signer.public_key)
     assert methods == ["POST", "POST", "GET", "GET"]
     assert all(isinstance(outcome, Registered) for outcome in outcomes)
+
+
+def test_several_go_as_one_batch(world: DeskWorld) -> None:
+    entries = two_entries(world)
+    asked = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.path))
+        if request.method == "GET":
+            [answer] = world.ledger.answer([entries[1]])
+            assert isinstance(answer, bytes)
+            return httpx.Response(200, content=answer)
+        assert parse_batch(request.content) == (*entries, entries[0])
+        [first] = world.ledger.answer([entries[0]])
+        assert isinstance(first, bytes)
+        problem = format_answer(409, cbor.encode(PROBLEM))
+        return httpx.Response(200, content=format_answer(201, first) + format_answer(303, b"/x") + problem)
+
+    clock = Clock()
+    client = client_of(world, handler, clock)
+    one, two, refused = client.register([*entries, entries[0]], world.signer.public_key)
+    assert isinstance(one, Registered)
+    assert isinstance(two, Registered)
+    assert isinstance(refused, CodedError)
+    assert refused.code == "place_taken"
+    identity = parse_statement(entries[1]).statement_id.hex()
+    assert asked == [("POST", "/base/entries/batch"), ("GET", f"/base/entries/{identity}")]
+    assert clock.now_s == 1
+
+
+@pytest.mark.parametrize(
+    ("response", "code"),
+    [
+        (httpx.Response(200, content=format_answer(201, b"x")), "not_reachable"),
+        (httpx.Response(200, content=b"\x82\x18"), "malformed"),
+        (httpx.Response(200, content=format_answer(201, b"no statement") * 2), "malformed"),
+        (httpx.Response(200, content=format_answer(500, b"<html>") * 2), "not_reachable"),
+        (httpx.Response(200, content=bytes(MAX_ANSWERS_BYTES + 1)), "too_large"),
+        (httpx.Response(503, content=cbor.encode({-1: "t", -2: "d", "code": "read_only"})), "read_only"),
+    ],
+)
+def test_a_batch_that_proves_nothing_is_sent_again_later(
+    world: DeskWorld, response: httpx.Response, code: str
+) -> None:
+    outcomes = client_of(world, lambda _: response).register(two_entries(world), world.signer.public_key)
+    assert len(outcomes) == 2
+    for outcome in outcomes:
+        assert isinstance(outcome, CodedError)
+        assert outcome.code == code
+        assert not is_refusal(outcome)
+
+
+def test_large_batches_are_divided(world: DeskWorld) -> None:
+    sizes = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        entries = parse_batch(request.content)
+        sizes.append(len(entries))
+        answer = format_answer(503, cbor.encode(PROBLEM | {"code": "read_only"}))
+        return httpx.Response(200, content=answer * len(entries))
+
+    client = client_of(world, handler)
+    assert len(client.register([b"x"] * 2100, world.signer.public_key)) == 2100
+    assert len(client.register([bytes(60_000)] * 100, world.signer.public_key)) == 100
+    assert sizes == [1000, 1000, 100, 69, 31]
+
+
+def test_the_next_number_of_a_list_is_asked(world: DeskWorld) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == "http://ledger.example/base/status/1/0/next"
+        return httpx.Response(200, json={"seq": 7})
+
+    assert client_of(world, handler).next_seq("sc:1/0") == 7
+    for content in (
+        b"",
+        b"[]",
+        b'{"seq": "7"}',
+        b'{"seq": 0}',
+        b'{"seq": true}',
+        b'{"seq": 9007199254740992}',
+    ):
+        response = httpx.Response(200, content=content)
+        assert client_of(world, lambda _, r=response: r).next_seq("sc:1/0") is None  # type: ignore[misc]
+    assert client_of(world, lambda _: httpx.Response(404)).next_seq("sc:1/0") is None
 
 
 def test_a_ledger_that_never_closes_its_epoch_is_not_reachable(world: DeskWorld) -> None:
@@ -139,9 +232,6 @@ def test_a_redirect_to_another_host_is_not_followed(world: DeskWorld) -> None:
 
     assert code_of(register(world, handler)) == "not_reachable"
     assert asked == ["ledger.example"]
-
-
-PROBLEM = {-1: "Refused", -2: "the status place is taken", "code": "place_taken"}
 
 
 @pytest.mark.parametrize(

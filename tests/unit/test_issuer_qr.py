@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from credential.core.base45 import encode
+from credential.errors import CredentialError
 from issuer.errors import InputError, IssuerError
 from issuer.qr import (
     ALPHANUMERIC,
@@ -39,26 +40,26 @@ def test_the_capacity_table_is_exact(version: int, capacity: int) -> None:
 
 
 def test_more_than_the_largest_version_is_too_large() -> None:
-    with pytest.raises(IssuerError) as caught:
+    with pytest.raises(CredentialError) as caught:
         version_for(max(CAPACITY_BYTES.values()) + 1)
     assert caught.value.code == "too_large"
 
 
 def test_a_symbol_larger_than_its_place_is_too_large() -> None:
-    with pytest.raises(IssuerError) as caught:
+    with pytest.raises(CredentialError) as caught:
         make_symbol(card_text(CAPACITY_BYTES[20] + 1), max_version=20)
     assert caught.value.code == "too_large"
 
 
 def test_a_text_that_fits_no_symbol_is_too_large() -> None:
-    with pytest.raises(IssuerError) as caught:
+    with pytest.raises(CredentialError) as caught:
         make_symbol("A" * 5000, max_version=40)
     assert caught.value.code == "too_large"
 
 
 @pytest.mark.parametrize("text", ["", "sc1:abc", "SC1:É", "A\n"])
 def test_a_text_outside_the_45_characters_is_malformed(text: str) -> None:
-    with pytest.raises(IssuerError) as caught:
+    with pytest.raises(CredentialError) as caught:
         make_symbol(text, max_version=40)
     assert caught.value.code == "malformed"
 

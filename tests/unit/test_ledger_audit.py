@@ -27,19 +27,24 @@ from credential.core.issue import PersonClaims
 from ledger.api import create_app
 from ledger.audit import audit, replay
 from ledger.audit.report import AuditReport
+from ledger.core import cbor, cose
+from ledger.core.calendar_days import month_of_seconds
 from ledger.core.chain import chain_start, extend_chain
+from ledger.core.cose_key import PublicKey
 from ledger.core.epoch import BuiltEpoch
 from ledger.core.merkle import Frontier, leaf_hash
 from ledger.core.pin import Pin
 from ledger.core.seal import Seal
 from ledger.core.statement import PADDING, is_padding, parse_statement, sign_statement
+from ledger.core.status_change import HolderProof, StatusChange, StatusRow, format_status_change
 from ledger.core.tiles import format_entry_bundle, parse_tile_path
-from ledger.errors import StorageError
+from ledger.errors import ForkAlarm, StorageError
 from ledger.service.plan import TreeState, plan_epoch
+from ledger.service.replay import Replay
 from ledger.store.engine import DATABASE_NAME, migrate, open_engine
 from ledger.store.entries import LedgerReader, LedgerWriter
 from ledger.store.tiles import TileEdge
-from tests.support.ledgers import TinyLedger
+from tests.support.ledgers import TinyLedger, signer
 from tests.support.log_service import ORIGIN, World
 
 EPOCHS, CREDENTIALS = 9, 60
@@ -462,6 +467,55 @@ def epoch_of(stored: Stored, *entries: bytes) -> list[bytes]:
         time_ms=stored.ledger.time_ms + 60_000,
     )
     return [*padded, seal]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_epoch_without_statements_is_refused_where_nothing_lapses(
+    stored: Stored, tmp_path: Path, jobs: int
+) -> None:
+    epochs = [*stored.epochs, (epoch_of(stored), stored.ledger.time_ms + 60_000)]
+    report = audit(str(write_ledger(tmp_path / "empty", stored.ledger, epochs)), stored.pin, jobs=jobs)
+    assert found(report) == ("bad_epoch", stored.size)
+
+
+def holder_statement(stored: Stored, case: str) -> bytes:
+    """Return the replacement of the last credential by its holder, or by somebody who only says so."""
+    index = stored.places["credential"][-1]
+    entry = stored.ledger.entries[index]
+    claims = parse_statement(entry).body
+    other = signer("somebody", "ed25519")
+    row = StatusRow(claims.idx, 0, 3, 1, month_of_seconds(stored.ledger.now_s))
+    path = bytes(128) if case == "a path of nothing" else stored.ledger.path(index)
+    body = StatusChange(claims.uri, 0, (row,), HolderProof(index, path, entry))
+    # What the credential's key would have signed, with a signature that another key made.
+    header = {1: other.alg, 4: PublicKey("ed25519", claims.cnf).kid, 15: {1: claims.sub, 2: claims.uri}}
+    typ = "application/vnd.safeconduct.status+cose"
+    if case == "a forged signature":
+        payload = cbor.encode(format_status_change(body))
+        return cose.format_sign1(cose.sign({**header, 16: typ}, payload, other))
+    return sign_statement("status", claims.sub, claims.uri, body, other)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("case", "code"),
+    [
+        ("a forged signature", "bad_entry"),
+        ("another key", "bad_rule"),
+        ("a path of nothing", "bad_rule"),
+    ],
+)
+def test_auditor_and_witness_refuse_the_same_of_a_holder(
+    stored: Stored, tmp_path: Path, case: str, code: str, jobs: int
+) -> None:
+    epoch = epoch_of(stored, holder_statement(stored, case))
+    epochs = [*stored.epochs, (epoch, stored.ledger.time_ms + 60_000)]
+    report = audit(str(write_ledger(tmp_path / "holder", stored.ledger, epochs)), stored.pin, jobs=jobs)
+    assert found(report) == (code, stored.size)
+    entries = [*stored.ledger.entries, *epoch]
+    with pytest.raises(ForkAlarm) as caught:
+        Replay(lambda start, stop: entries[start:stop]).advance(len(entries), bytes(32))
+    assert (caught.value.code, caught.value.index, caught.value.field) == (*found(report), report.rule)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -103,8 +103,11 @@ def test_another_version_is_unsupported() -> None:
     assert refused({**a_value(), 1: True}) == "unsupported"
 
 
-def test_bridging_checkpoints_are_unsupported() -> None:
-    assert refused({**a_value(), 8: ["note"]}) == "unsupported"
+def test_bridging_checkpoints_are_texts() -> None:
+    assert parse_bundle(encode({**a_value(), 8: ["one", "two"]})).bridges == ("one", "two")
+    assert refused({**a_value(), 8: [b"note"]}) == "malformed"
+    assert refused({**a_value(), 8: "note"}) == "malformed"
+    assert refused({**a_value(), 8: ["x" * (65_536 + 1)]}) == "too_large"
 
 
 def test_a_missing_or_further_part_is_malformed() -> None:

@@ -19,8 +19,11 @@ from fastapi import FastAPI
 from credential.core.birth import year_only
 from credential.core.issue import PersonClaims
 from credential.core.names import name_from_input
+from credential.core.presentation import present
+from credential.symbols import make_symbol, symbol_png
 from tests.support.ledgers import TinyCard, TinyLedger
 from verifier.api import BODY_MAX_BYTES, TEXTS_MAX, create_app
+from verifier.core.verdict import StationPolicy
 from verifier.station import Station
 
 
@@ -215,3 +218,39 @@ def test_the_description_of_the_service_names_its_bodies(desk: Desk) -> None:
     described = desk.client.get("/openapi.json").json()
     assert set(described["paths"]) == {"/verify", "/list", "/healthz"}
     assert "image/*" in described["paths"]["/verify"]["post"]["requestBody"]["content"]
+
+
+def test_a_presentation_is_checked_against_the_nonce_of_the_request(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    nonce = bytes(range(16))
+    card = desk.card
+    text = present(card.logged(), card.secret, [], aud="hut-7", iat_s=desk.ledger.now_s, cnonce=nonce)
+    app = create_app(
+        desk.station, policy=StationPolicy(audience="hut-7"), now_s=lambda: desk.ledger.now_s + 3600
+    )
+    client = Client(app)
+    for request in (
+        {"json": {"text": text, "nonce": nonce.hex()}},
+        {"files": {"text": (None, text), "nonce": (None, nonce.hex().upper())}},
+    ):
+        found = client.post("/verify", **request).json()
+        assert (found["state"], found["holder_binding"]) == ("confirmed", "key")
+    for body in ({"text": text}, {"text": text, "nonce": "00" * 16}):
+        found = client.post("/verify", json=body).json()
+        assert (found["state"], found["codes"]) == ("incomplete", ["bad_key_binding"])
+    for wrong in ("0011", "x" * 32, 7):
+        assert client.post("/verify", json={"text": text, "nonce": wrong}).status_code == 400
+
+
+def test_a_picture_of_the_slip_opens_what_is_sealed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    client = Client(create_app(desk.station, now_s=lambda: desk.ledger.now_s + 3600))
+    back = symbol_png(make_symbol(desk.card.back(), max_version=40))
+    slip = symbol_png(make_symbol(desk.card.slip_text(), max_version=40))
+    files = {"image": ("back.png", back, "image/png"), "slip": ("slip.png", slip, "image/png")}
+    found = client.post("/verify", files=files).json()
+    assert (found["state"], found["opened"]["names"][0]["latin"]) == ("confirmed", "SELAM")
+    assert "opened" in client.post("/verify", files={"image": files["image"]}).json()
+    nothing = symbol_png(make_symbol(desk.card.front(), max_version=40))
+    wrong = client.post("/verify", files={**files, "slip": ("slip.png", nothing, "image/png")})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "unsupported")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,8 @@ import qrcode
 from credential.core.birth import year_only
 from credential.core.issue import PersonClaims
 from credential.core.names import name_from_input
-from ledger.core.pin import format_pin
+from ledger.core.delta import make_delta
+from ledger.core.pin import format_pin, parse_pin
 from ledger.core.status_change import REASON_WITHDRAWN, VALID, WITHDRAWN
 from ledger.errors import StorageError
 from tests.support.ledgers import START_S, TinyCard, TinyLedger
@@ -221,11 +224,57 @@ def test_a_service_that_does_not_answer_exits_4(desk: Desk, monkeypatch: pytest.
         raise StorageError("the service did not answer", code="not_reachable")
 
     monkeypatch.setattr(cli, "fetch_bundle", unreachable)
+    monkeypatch.setattr(cli, "fetch_delta", lambda _url, _day: None)
     code, _, err = desk.ready().run("sync", "https://ledger.example")
     assert code == 4
     assert err.startswith("not_reachable:")
-    monkeypatch.setattr(cli, "fetch_bundle", lambda _url: desk.ledger.bundle(time_s=START_S + 9000))
-    assert desk.run("sync", "https://ledger.example")[0] == 0
+    newer = desk.ledger.bundle(time_s=START_S + 9000)
+    monkeypatch.setattr(cli, "fetch_bundle", lambda _url: newer)
+    code, out, _ = desk.run("sync", "https://ledger.example")
+    assert code == 0
+    assert f"data_used: {len(newer)} bytes (the whole list)" in out
+
+
+def test_a_day_that_is_over_is_synchronised_by_its_delta(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = desk.ledger.bundle(time_s=START_S + 9000)
+    delta = make_delta(Path(desk.bundle).read_bytes(), later)
+    monkeypatch.setattr(cli, "fetch_delta", lambda _url, _day: delta)
+    monkeypatch.setattr("time.time", lambda: START_S + 90_000)
+    code, out, _ = desk.ready().run("sync", "https://ledger.example")
+    assert code == 0
+    assert f"data_used: {len(delta)} bytes (daily changes: 1)" in out
+    monkeypatch.setattr(cli, "fetch_bundle", lambda _url: later)
+    assert "(the whole list)" in desk.run("sync", "--whole", "https://ledger.example")[1]
+
+
+def test_a_further_ledger_is_believed_beside_the_first(desk: Desk) -> None:
+    other = TinyLedger("ledger.example/other")
+    other.admit("consulate-2")
+    pin = desk.file("other.json", format_pin(other.pin))
+    assert desk.ready().run("pin", pin)[0] == 0
+    assert desk.run("status")[0] == 1
+    code, out, _ = desk.run("import", desk.file("other.cbor", other.bundle()))
+    assert code == 0
+    assert f"origin: {other.origin}" in out
+    code, out, _ = desk.run("status", "--json")
+    assert code == 0
+    assert json.loads(out)["origin"] == desk.ledger.origin
+    assert [ledger["origin"] for ledger in json.loads(out)["ledgers"]] == [other.origin]
+    assert desk.verify(desk.card.front())[0] == 0
+
+
+def test_a_pin_is_shipped_with_the_least_tree(desk: Desk) -> None:
+    shipped, copy = desk.folder / "shipped.json", desk.folder / "copy.cbor"
+    assert desk.ready().run("export", str(copy), "--pin", str(shipped))[0] == 0
+    pin = parse_pin(shipped.read_bytes())
+    assert pin.least is not None
+    assert pin.least.size == desk.ledger.tree_size
+    new = ("--station", str(desk.folder / "new"))
+    assert desk.run("pin", str(shipped), *new)[0] == 0
+    older = desk.file("older.cbor", TinyLedger().bundle())
+    assert desk.run("import", older, *new)[0] == 1
+    assert desk.run("import", str(copy), *new)[0] == 0
+    assert desk.run("export", str(copy), "--origin", "ledger.example/none")[0] == 2
 
 
 def test_an_error_is_json_where_json_is_asked_for(desk: Desk) -> None:
@@ -233,3 +282,30 @@ def test_an_error_is_json_where_json_is_asked_for(desk: Desk) -> None:
     assert code == 2
     assert json.loads(out)["code"] == "usage"
     assert err.startswith("usage:")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_console_that_lacks_a_character_still_gets_the_verdict(desk: Desk, encoding: str) -> None:
+    code = "import sys; from verifier.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "verify", desk.card.front(), "--bundle", desk.bundle]
+        + ["--pin", desk.pin, "--at", AT],
+        capture_output=True, timeout=60, cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"CONFIRMED" in done.stdout
+
+
+@pytest.mark.parametrize("typed", ["sck1:abc/def", " SCK1:ABC/DEF", "/no/such/SC1:6BF"])
+def test_what_was_typed_is_never_repeated(desk: Desk, typed: str) -> None:
+    code, out, err = desk.ready().verify(typed)
+    assert code in (1, 2)
+    assert "DEF" not in (out + err).upper().replace("DEFAULT", "")
+    assert "6BF" not in out + err
+
+
+def test_a_device_that_never_ends_is_too_large(desk: Desk) -> None:
+    code, _, err = desk.run("import", "/dev/zero") if os.name == "posix" else (1, "", "too_large")
+    assert code == 1
+    assert "too_large" in err or "usage" in err

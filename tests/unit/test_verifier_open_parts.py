@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -91,18 +92,49 @@ def test_an_answer_stands_until_its_quarter_begins(answer: int, word: str) -> No
         ("birth", [1, 2, 3, "gregorian", ""]),
         ("birth", [1, 2]),
         ("birth", [10**9, 10**9, 0, "gregorian", ""]),
+        ("sex", 0),
+        ("sex", 4),
+        ("sex", True),
+        ("sex", "female"),
+        ("nationalities", []),
+        ("nationalities", [1]),
+        ("nationalities", "SYR"),
+        ("birthplace", ""),
+        ("birthplace", b"x"),
+        ("portrait", b""),
+        ("portrait", "x"),
     ],
 )
 def test_known_claims_of_another_form_are_malformed(name: str, value: Any) -> None:
     with pytest.raises(MalformedError):
-        read_opened({name: value})
+        read_opened({name: [value, b"\xff" * 3]})
+
+
+@pytest.mark.parametrize("name", ["names", "birth", "sex", "nationalities", "birthplace", "portrait"])
+@pytest.mark.parametrize(
+    "pad", [lambda value: value, lambda value: [value], lambda value: [value, b"\xff\0"]]
+)
+def test_a_known_claim_stands_with_its_padding(name: str, pad: Callable[[Any], Any]) -> None:
+    with pytest.raises(MalformedError) as error:
+        read_opened({name: pad(None)})
+    assert error.value.field == name
+
+
+@pytest.mark.parametrize("name", ["names", "birth", "sex", "nationalities", "birthplace", "portrait"])
+def test_what_was_not_said_is_not_shown(name: str) -> None:
+    assert read_opened({name: [None, b"\xff" * 9]}) == {}
+    assert read_opened({"more": {name: [None, b"", b"\xff" * 9]}}) == {}
+
+
+def test_sexes_are_numbers_on_the_card_and_words_on_the_screen() -> None:
+    assert [read_opened({"sex": [n, b""]})["sex"] for n in (1, 2, 3)] == ["female", "male", "other"]
 
 
 def test_claims_that_are_not_known_are_kept_and_nested_ones_come_up() -> None:
     claims = {
         "ages": {},
         "companion": [],
-        "more": {"sex": "female", "birth": [0, 364, 0, "gregorian", ""]},
+        "more": {"sex": [1, b"\xff" * 7], "birth": [[0, 364, 0, "gregorian", ""], b"\xff" * 30]},
         501: b"x",
     }
     assert read_opened(claims) == {

@@ -52,9 +52,10 @@ def test_a_station_without_a_pin_says_so(tmp_path: Path) -> None:
 def test_a_pin_is_written_once(station: Station, ledger: TinyLedger) -> None:
     station.set_pin(ledger.pin)
     with pytest.raises(CodedError) as caught:
-        station.set_pin(Pin("ledger.example/other", bytes(32)))
+        station.set_pin(Pin(ledger.origin, bytes(32)))
     assert caught.value.code == "bad_input"
     assert station.pin() == ledger.pin
+    assert files(station) == {"pin.json"}
 
 
 def test_an_imported_list_is_used_and_exported(station: Station, ledger: TinyLedger) -> None:

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from credential.core.card import CARD_MAX_BYTES, Position
 from credential.core.card import Card as PrintedCard
 from credential.core.disclosure import DISCLOSURES_MAX
+from credential.core.key_binding import bound_credential
 from credential.core.sealed_disclosure import SealedDisclosure, parse_sealed_list
 from ledger.core import cose
 from ledger.core.cells import CELL_PATH_SIZE_BYTES
@@ -30,6 +31,8 @@ from ledger.errors import MalformedError
 
 RECEIPTS_MAX: Final = 8
 _CARD_START: Final = b"\xd2\x84\x58"
+_TOKEN_START: Final = b"\xd2\x84\x59"
+"""A protected header of 256 bytes or more holds a credential: only a key binding token has one."""
 _EMPTY_HEADER: Final = b"\xa0"
 _SIGNATURE_BYTES: Final = 64
 # Encoded labels in bytewise order, which is the order that they must stand in.
@@ -61,6 +64,7 @@ class Card(NamedTuple):
         kid: 8 bytes.
         claims: what stands in clear.
         header: the unsigned part.
+        token: the key binding token that the card came in, not checked yet; b"" for paper.
     """
 
     entry: bytes
@@ -70,6 +74,7 @@ class Card(NamedTuple):
     kid: bytes
     claims: CredentialClaims
     header: CardHeader
+    token: bytes = b""
 
     def printed(self) -> PrintedCard:
         """Return the card as `credential.core.card` formats it."""
@@ -78,15 +83,17 @@ class Card(NamedTuple):
 
 
 def read_card(data: bytes) -> Card:
-    """Read the one allowed form of a card.
+    """Read the one allowed form of a card, or of the card inside a key binding token.
 
     Raises:
         MalformedError: code unsupported for an algorithm or a type that is not supported; too_large for
             a card or an entry above its cap; malformed for everything else.
-    Source: docs/protocol.md, section 10, step 2.
+    Source: docs/protocol.md, section 10, step 2 and "Key binding".
     """
     if len(data) > CARD_MAX_BYTES:
         raise MalformedError("larger than a code can hold", field="card", code="too_large")
+    if data[:3] == _TOKEN_START:
+        return read_card(bound_credential(data))._replace(token=data)
     header_start = _header_start(data)
     header, header_end = read_header(data, header_start)
     entry = data[:header_start] + _EMPTY_HEADER + data[header_end:]
@@ -102,13 +109,13 @@ def merge_cards(cards: Iterable[Card]) -> list[Card]:
     """Join what was read of one card, front and back, into one; different cards stay apart, in their order.
 
     Two codes are of one card where the entries are equal and the positions are too, or one has none. Each
-    disclosure is kept once.
+    disclosure is kept once. Two different tokens stay apart too: one may be fresh and the other not.
     """
     merged: list[Card] = []
     for card in cards:
         for place, other in enumerate(merged):
-            if other.entry == card.entry and _positions_agree(other.header, card.header):
-                merged[place] = _joined(other, card.header)
+            if other.entry == card.entry and _agree(other, card):
+                merged[place] = _joined(other, card)
                 break
         else:
             merged.append(card)
@@ -266,19 +273,21 @@ def _read_uint(data: bytes, at: int) -> tuple[int, int]:
     return value, end
 
 
-def _positions_agree(one: CardHeader, other: CardHeader) -> bool:
-    return one.position is None or other.position is None or one.position == other.position
+def _agree(one: Card, other: Card) -> bool:
+    positions = {card.header.position for card in (one, other)} - {None}
+    tokens = {card.token for card in (one, other)} - {b""}
+    return len(positions) < 2 and len(tokens) < 2
 
 
-def _joined(card: Card, header: CardHeader) -> Card:
-    old = card.header
+def _joined(card: Card, other: Card) -> Card:
+    old, header = card.header, other.header
     joined = CardHeader(
         opened=_union(old.opened, header.opened),
         sealed=tuple(dict.fromkeys((*old.sealed, *header.sealed))),
         position=old.position or header.position,
         receipts=_union(old.receipts, header.receipts),
     )
-    return Card(card.entry, card.message, card.signature, card.alg, card.kid, card.claims, joined)
+    return card._replace(header=joined, token=card.token or other.token)
 
 
 def _union(one: Sequence[bytes], other: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -4,8 +4,10 @@ docs/protocol.md, section 6, "Companion". The authorisation names both cards by 
 nothing to whoever does not hold them. The result stands beside the verdicts on the cards and changes
 neither. "Not recorded" is neutral: most real families have no paper.
 
-    check_companion([evidence_of_adult, evidence_of_child])
-    CompanionResult(result='recorded', scope='travel', until=datetime.date(2026, 11, 27))
+An authorisation ends with its last day or with the validity of its card, whichever comes first.
+
+    check_companion([evidence_of_adult, evidence_of_child, evidence_of_companion])
+    CompanionResult(result='recorded', scope='travel', until=datetime.date(2026, 11, 27), ended_days_ago=0)
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from datetime import date
 from typing import Any, Literal
 
 from credential.core.issue import companion_hash
+from ledger.core.calendar_days import date_of_day, day_of_date, day_of_seconds
 from verifier.core.evidence import CompanionRight, Evidence
 
 Result = Literal["recorded", "ended", "not_recorded"]
@@ -24,11 +27,20 @@ _IN_FORCE = ("confirmed", "confirmed_stale")
 
 @dataclass(frozen=True, slots=True)
 class CompanionResult:
-    """Result of a companion check; scope and last day where an authorisation was found."""
+    """Result of a companion check; scope and last day where an authorisation was found.
+
+    Attributes:
+        result: recorded, ended or not_recorded.
+        scope: travel, school, medical or daily_care; "" where nothing is recorded.
+        until: last day of the authorisation, or None.
+        ended_days_ago: whole days from the last day to the judged one, 1 for yesterday; 0 for what has not
+            ended.
+    """
 
     result: Result
     scope: str = ""
     until: date | None = None
+    ended_days_ago: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the result in types of JSON."""
@@ -36,37 +48,50 @@ class CompanionResult:
             "result": self.result,
             "scope": self.scope or None,
             "until": None if self.until is None else self.until.isoformat(),
+            "ended_days_ago": self.ended_days_ago or None,
         }
 
 
 def check_companion(cards: Sequence[Evidence]) -> CompanionResult | None:
     """Return whether one of the cards authorises another to accompany a child among them.
 
-    An authorisation counts while its own card is in force. None where the question does not arise: a
-    single card, or several of which none is of a child or of a companion.
+    An authorisation counts while its own card and the two that it names are in force. None where the
+    question does not arise: a single card, or several of which none is of a child or of a companion.
     """
     found = None
     for holder in cards:
         right = holder.companion
         if right is None or not _names_two_of(right, holder, cards):
             continue
+        last_day = _last_day(right, holder)
         if holder.state in _IN_FORCE and not right.ended:
-            return CompanionResult("recorded", right.scope, right.until)
-        if right.ended or holder.state == "expired":
-            found = CompanionResult("ended", right.scope, right.until)
+            return CompanionResult("recorded", right.scope, last_day)
+        ago = day_of_seconds(holder.judged_s) - day_of_date(last_day)
+        if ago > 0 and (found is None or ago < found.ended_days_ago):
+            found = CompanionResult("ended", right.scope, last_day, ago)
     if found is not None:
         return found
-    return CompanionResult("not_recorded") if len(cards) > 1 and any(map(_raises_question, cards)) else None
+    several = len({card.sub for card in cards}) > 1
+    return CompanionResult("not_recorded") if several and any(map(_raises_question, cards)) else None
+
+
+def _last_day(right: CompanionRight, holder: Evidence) -> date:
+    """Return the last day of an authorisation: no card speaks beyond its own validity."""
+    return min(right.until, date_of_day(day_of_seconds(holder.exp_s) - 1))
 
 
 def _names_two_of(right: CompanionRight, holder: Evidence, cards: Sequence[Evidence]) -> bool:
-    """Tell whether both hashes are of cards at hand; the companion's own card may be the adult's."""
-    hashes = {companion_hash(right.salt, card.sub) for card in cards}
-    return (
-        right.child in hashes
-        and right.adult in hashes
-        and companion_hash(right.salt, holder.sub) != right.child
-    )
+    """Tell whether both hashes are of cards at hand and in force; the companion's own may be the adult's.
+
+    A card that is withdrawn or under review proves nobody's identity, and so no link. The companion's own
+    card is judged by the caller, because an authorisation may also have ended.
+    """
+    hashes = {_hash(right, card) for card in cards if card.state in _IN_FORCE or card.sub == holder.sub}
+    return right.child in hashes and right.adult in hashes and _hash(right, holder) != right.child
+
+
+def _hash(right: CompanionRight, card: Evidence) -> bytes:
+    return companion_hash(right.salt, card.issuer.id, card.sub)
 
 
 def _raises_question(card: Evidence) -> bool:

@@ -66,6 +66,7 @@ _STEP_OF_CODE: Final = {
     "not_yet_valid": 10,
     "clock_wrong": 10,
     "stale": 10,
+    "bad_key_binding": 10,
     "companion_ended": 11,
 }
 
@@ -125,6 +126,8 @@ class Evidence(NamedTuple):
         opened: every other disclosed claim, decoded.
         sealed_count: parts that are on the card and closed.
         sub: the credential's subject, for the check of a companion; never shown.
+        holder_binding: "key" where the holder's device proved to this station, just now, that it has the
+            key of the card; "none" for paper, and for a proof that does not hold.
     """
 
     state: str
@@ -143,6 +146,7 @@ class Evidence(NamedTuple):
     opened: Mapping[str, Any]
     sealed_count: int
     sub: str
+    holder_binding: str = "none"
 
     def __repr__(self) -> str:
         """Say the result only: what a log or a traceback shows must not recognise a card or a person."""
@@ -152,11 +156,6 @@ class Evidence(NamedTuple):
     def clock_wrong(self) -> bool:
         """Whether the device clock cannot be right; dates are then judged at the list's time."""
         return "clock_wrong" in self.codes
-
-    @property
-    def holder_binding(self) -> str:
-        """What ties the card to its bearer: on paper nothing does."""
-        return "none"
 
     @property
     def steps(self) -> tuple[tuple[int, str, str], ...]:

@@ -1,7 +1,8 @@
 """What the bearer chose to show: the disclosed claims of a card, checked and decoded.
 
 docs/protocol.md, section 6. Each disclosure must match a digest that the issuer signed (`bad_disclosure`);
-its value must be of the form in docs/safeconduct.cddl (`malformed`). Claims that this version does not know
+its value must be of the form in docs/safeconduct.cddl (`malformed`). A padded value that is null was not
+said and is not shown. Claims that this version does not know
 are kept as they are: the issuer signed them and the bearer shows them.
 
 >>> read_answers({18: [1, 2030 * 4]}, judged_s=1_790_000_000)
@@ -17,8 +18,9 @@ from typing import Any, Final
 
 from credential.core.birth import BASES
 from credential.core.disclosure import disclosure_digest, parse_disclosure
-from credential.core.issue import SCOPES
+from credential.core.issue import SCOPES, SEXES
 from credential.core.names import parse_name
+from credential.core.padding import parse_padded
 from credential.core.sd_cwt import disclose_top_level
 from credential.errors import InputError
 from ledger.core import calendar_days
@@ -130,8 +132,11 @@ def read_companion(card: Card, judged_s: int) -> CompanionRight:
 def read_opened(claims: Mapping[Any, Any]) -> dict[str, Any]:
     """Return every disclosed claim but answers and authorisation, those of known names decoded.
 
+    Args:
+        claims: by name; the values of known names are padded. Those that are null are left out.
+
     Raises:
-        MalformedError: a name or a birth is not of its form.
+        MalformedError: a value of a known name is not padded, or not of its form.
     """
     opened: dict[str, Any] = {}
     for name, value in claims.items():
@@ -141,7 +146,10 @@ def read_opened(claims: Mapping[Any, Any]) -> dict[str, Any]:
             opened.update(read_opened(value))
         else:
             reader = _READERS.get(name)
-            opened[str(name)] = value if reader is None else reader(value)
+            if reader is None:
+                opened[str(name)] = value
+            elif (said := parse_padded(value, name)) is not None:
+                opened[name] = reader(said)
     return opened
 
 
@@ -178,4 +186,35 @@ def _read_birth(value: Any) -> dict[str, str]:
     raise MalformedError("a birth is not of its form", field="birth")
 
 
-_READERS: Final[dict[Any, Callable[[Any], Any]]] = {"names": _read_names, "birth": _read_birth}
+def _read_sex(value: Any) -> str:
+    if type(value) is not int or not 1 <= value <= len(SEXES):
+        raise MalformedError("a sex is a number from 1 to 3", field="sex")
+    return SEXES[value - 1]
+
+
+def _read_nationalities(value: Any) -> list[str]:
+    if not isinstance(value, list) or not value or not all(type(code) is str for code in value):
+        raise MalformedError("nationalities are a list of texts", field="nationalities")
+    return value
+
+
+def _read_birthplace(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise MalformedError("a birthplace is a text", field="birthplace")
+    return value
+
+
+def _read_portrait(value: Any) -> bytes:
+    if not isinstance(value, bytes) or not value:
+        raise MalformedError("a portrait is a byte string", field="portrait")
+    return value
+
+
+_READERS: Final[dict[Any, Callable[[Any], Any]]] = {
+    "names": _read_names,
+    "birth": _read_birth,
+    "sex": _read_sex,
+    "nationalities": _read_nationalities,
+    "birthplace": _read_birthplace,
+    "portrait": _read_portrait,
+}

@@ -9,7 +9,7 @@ one list may take the place of another: a station never goes back, and a contrad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.core.cells import CELL_SIZE, root_from_cells
@@ -96,6 +96,22 @@ class TrustedList:
         """Return the hash of the cell that holds the entry at `index`, which must be below the tree size."""
         start = index // CELL_SIZE * HASH_SIZE
         return self.cells[start : start + HASH_SIZE]
+
+
+Trusted = TrustedList | Sequence[TrustedList] | None
+"""What a station believes: the list of one ledger, those of several, or none."""
+
+
+def choose_list(lists: Sequence[TrustedList], iss: str, kid: bytes) -> TrustedList | None:
+    """Return the list that a card of this issuer and key is judged with, None where no ledger knows the issuer.
+
+    Where several ledgers have an issuer of this name, it is the one of them that has its key.
+
+    Source: docs/protocol.md, section 9, "Several ledgers".
+    """
+    known = [trusted for trusted in lists if iss in trusted.issuers]
+    having_key = (trusted for trusted in known if kid in trusted.issuers[iss].keys)
+    return next(having_key, known[0] if known else None)
 
 
 def check_newer(old: TrustedList, new: TrustedList) -> None:

@@ -19,13 +19,13 @@ from credential.errors import SecretError
 from ledger.errors import CodedError
 from verifier.core.card import Card, merge_cards, read_card
 from verifier.core.evidence import Evidence, Verdict
-from verifier.core.trusted_list import TrustedList
+from verifier.core.trusted_list import Trusted
 from verifier.core.verdict import DEFAULT_POLICY, StationPolicy, verify_card
 
 
 def judge_texts(
     texts: Sequence[str],
-    trusted: TrustedList | None,
+    trusted: Trusted,
     now: datetime | int,
     *,
     slip: SealKeys | None = None,
@@ -59,7 +59,7 @@ def judge_texts(
 def open_sealed_parts(
     text: str,
     slip: SealKeys,
-    trusted: TrustedList | None,
+    trusted: Trusted,
     now: datetime | int,
     *,
     policy: StationPolicy = DEFAULT_POLICY,
@@ -98,9 +98,7 @@ def unseal(card: Card, slip: SealKeys) -> Card:
     return card._replace(header=unsealed)
 
 
-def _judge_card(
-    card: Card, trusted: TrustedList | None, now: datetime | int, policy: StationPolicy
-) -> Verdict:
+def _judge_card(card: Card, trusted: Trusted, now: datetime | int, policy: StationPolicy) -> Verdict:
     try:
         return Verdict.of_evidence(verify_card(card, trusted, now, policy=policy))
     except CodedError as error:

@@ -19,8 +19,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
+from credential.core.key_binding import check_key_binding
 from credential.core.profiles import built_in_profile
 from credential.core.qr_text import parse_qr_text
+from credential.errors import KeyBindingError
 from ledger.core.calendar_days import DAY_S
 from ledger.core.cells import fold_cell
 from ledger.core.merkle import leaf_hash
@@ -44,7 +46,7 @@ from verifier.core.open_parts import (
     read_companion,
     read_opened,
 )
-from verifier.core.trusted_list import TrustedIssuer, TrustedList
+from verifier.core.trusted_list import Trusted, TrustedIssuer, TrustedList, choose_list
 from verifier.errors import CardError
 
 RECENT_S: Final = 35 * DAY_S
@@ -62,9 +64,17 @@ _STATUS_CODES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StationPolicy:
-    """What a station decides for itself: from how many days on its list counts as stale."""
+    """What a station decides for itself.
+
+    Attributes:
+        stale_after_days: from how many days on its list counts as stale.
+        audience: the station's name, which a key binding must be for; "" accepts no key binding.
+        nonce: what the station asked the holder's device to answer, 8 to 64 bytes; None if it asked nothing.
+    """
 
     stale_after_days: int = 7
+    audience: str = ""
+    nonce: bytes | None = None
 
 
 DEFAULT_POLICY: Final = StationPolicy()
@@ -72,7 +82,7 @@ DEFAULT_POLICY: Final = StationPolicy()
 
 def verify(
     text: str,
-    trusted: TrustedList | None,
+    trusted: Trusted,
     now: datetime | int,
     *,
     policy: StationPolicy = DEFAULT_POLICY,
@@ -80,10 +90,10 @@ def verify(
     """Judge the text of one code.
 
     Args:
-        text: `SC1:` + Base45.
-        trusted: the list at hand, or None.
+        text: `SC1:` + Base45 of a card, or of a key binding token with a card in it.
+        trusted: the list at hand, those of several ledgers, or None.
         now: the device's clock: seconds since 1970, or a datetime with a time zone.
-        policy: from when on the list counts as stale.
+        policy: from when on the list counts as stale, and what a key binding must answer.
 
     Raises:
         CodedError: a code of docs/protocol.md section 10 that is "raised": malformed, too_large,
@@ -96,7 +106,7 @@ def verify(
 
 def verify_card(
     card: Card,
-    trusted: TrustedList | None,
+    trusted: Trusted,
     now: datetime | int,
     *,
     policy: StationPolicy = DEFAULT_POLICY,
@@ -113,6 +123,7 @@ def verify_card(
     if distrusted and (status is None or status.value != AFFIRMED):
         codes.append("key_distrusted")
     judged_s, list_age_days = judge_time(card, trusted, _seconds(now), policy, codes)  # step 10
+    holder_binding = check_binding(card, _seconds(now), policy, codes) if card.token else "none"
     answers, companion = answer(card, claims, judged_s, codes)  # step 11
     ordered = order_codes(codes) if codes else ()
     header = card.header
@@ -133,12 +144,13 @@ def verify_card(
         opened=read_opened(claims),
         sealed_count=len(header.sealed),
         sub=card.claims.sub,
+        holder_binding=holder_binding,
     )
 
 
 def judge(
     text: str,
-    trusted: TrustedList | None,
+    trusted: Trusted,
     now: datetime | int,
     *,
     policy: StationPolicy = DEFAULT_POLICY,
@@ -150,10 +162,15 @@ def judge(
         return Verdict.of_error(error)
 
 
-def find_issuer(card: Card, trusted: TrustedList | None) -> tuple[TrustedList, TrustedIssuer]:
-    """Step 3: a list is loaded (`no_bundle`) and knows the issuer (`unknown_issuer`)."""
-    if trusted is None:
+def find_issuer(card: Card, trusted: Trusted) -> tuple[TrustedList, TrustedIssuer]:
+    """Step 3: a list is loaded (`no_bundle`) and knows the issuer (`unknown_issuer`).
+
+    Of several lists it returns the one that judges this card.
+    """
+    if not trusted:
         raise CardError("no_bundle", "no list is loaded", field="bundle")
+    if not isinstance(trusted, TrustedList):
+        trusted = choose_list(trusted, card.claims.iss, card.kid) or trusted[0]
     issuer = trusted.issuers.get(card.claims.iss)
     if issuer is None:
         raise CardError("unknown_issuer", "no admitted issuer has this name", field="iss")
@@ -261,6 +278,26 @@ def judge_time(
     if judged_s < card.claims.iat:
         codes.append("not_yet_valid")
     return judged_s, age_days
+
+
+def check_binding(card: Card, now_s: int, policy: StationPolicy, codes: list[str]) -> str:
+    """Step 10, where the card came in a token: "key" if the holder's key signed it for this station, now.
+
+    Anything else is `bad_key_binding`: the signature, another station, another nonce, or without a nonce a
+    time that is not fresh by a clock that can be right. Called after `judge_time`.
+
+    Raises:
+        MalformedError: the token's claims are not of their form.
+    """
+    clock_s = None if "clock_wrong" in codes else now_s
+    try:
+        if not policy.audience:
+            raise KeyBindingError("this station has no name", field="aud")
+        check_key_binding(card.token, expected_aud=policy.audience, cnonce=policy.nonce, now_s=clock_s)
+    except KeyBindingError:
+        codes.append("bad_key_binding")
+        return "none"
+    return "key"
 
 
 def answer(

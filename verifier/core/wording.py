@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
 from ledger.codes import CODES
-from ledger.core.calendar_days import date_of_seconds
+from ledger.core.calendar_days import date_of_seconds, day_of_date, day_of_seconds
 from ledger.core.status_change import REASON_NAMES
+from verifier.core.companion import CompanionResult
 from verifier.core.evidence import BESIDE, CONFIRMED, Evidence, Verdict
 from verifier.errors import StationError
 
@@ -106,24 +107,36 @@ def tell(verdict: Verdict, words: Wording) -> Told:
         key = "no" if verdict.state in _GENUINE_NO else "unknown"
         questions = (
             (words.text("questions", "genuine"), words.text("genuine", key, reason=reason)),
-            (words.text("questions", "in_force", date="-"), words.text("in_force", "unknown")),
+            (words.text("questions", "in_force_undated"), words.text("in_force", "unknown")),
             (words.text("questions", "matches"), words.text("matches", "you")),
         )
         lines = _kind_lines(verdict, words)
         return Told(state, state.title, state.meaning, questions, lines, "")
     places = _places(evidence, words)
+    if evidence.codes[:1] == ("bad_key_binding",):  # nothing is missing on the card: its proof is not for now
+        state = replace(state, **words.sections["bad_key_binding"])
     return Told(
         state=state,
         title=_title(state, evidence),
         meaning=state.meaning.format(**places),
         questions=_questions(evidence, words, places),
-        lines=tuple(
-            words.text("lines", code, **places) for code in evidence.codes if _is_line(code, evidence)
+        lines=(
+            *(words.text("lines", code, **places) for code in evidence.codes if _is_line(code, evidence)),
+            *_binding_lines(evidence, words),
         ),
         freshness=freshness_line(
             words, places["iso_date"], evidence.list_age_days, clock_wrong=evidence.clock_wrong
         ),
     )
+
+
+def tell_companion(found: CompanionResult, words: Wording) -> tuple[str, tuple[str, ...]]:
+    """Return the result of a companion check in words, and the questions to ask where it is not recorded."""
+    scope = words.sections["companion"]["scopes"].get(found.scope, "")
+    until = "" if found.until is None else format_date(found.until)
+    ended = _ended(found.until, found.ended_days_ago, words)
+    line = words.text("companion", found.result, scope=scope, until=until, ended=ended)
+    return line, () if found.result == "recorded" else tuple(words.sections["companion"]["questions"])
 
 
 def freshness_line(words: Wording, iso_date: str, age_days: int | None, *, clock_wrong: bool) -> str:
@@ -163,7 +176,26 @@ def _places(evidence: Evidence, words: Wording) -> dict[str, str]:
         "valid_until": format_date(date_of_seconds(evidence.exp_s)),
         "reason": words.sections["reasons"].get(reason, ""),
         "month": month,
+        "ended": _right_ended(evidence, words),
     }
+
+
+def _right_ended(evidence: Evidence, words: Wording) -> str:
+    """Say when the authorisation of a companion's card ended; "" where it has not."""
+    right = evidence.companion
+    if right is None or not right.ended:
+        return ""
+    return _ended(right.until, day_of_seconds(evidence.judged_s) - day_of_date(right.until), words)
+
+
+def _ended(last_day: date | None, days_ago: int, words: Wording) -> str:
+    if last_day is None or days_ago < 1:
+        return ""
+    return words.text("ended", "yesterday" if days_ago == 1 else "before", date=format_date(last_day))
+
+
+def _binding_lines(evidence: Evidence, words: Wording) -> tuple[str, ...]:
+    return (words.text("holder_binding", "key"),) if evidence.holder_binding == "key" else ()
 
 
 def _questions(evidence: Evidence, words: Wording, places: dict[str, str]) -> tuple[tuple[str, str], ...]:

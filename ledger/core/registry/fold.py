@@ -17,15 +17,18 @@ import hashlib
 from typing import Final
 
 from ledger.core import cbor
+from ledger.core.actions import Action, ConfirmHeld, DistrustKey, RefuseHeld
 from ledger.core.calendar_days import exp_for, month_of_seconds
+from ledger.core.cells import CELL_SIZE, fold_cell
 from ledger.core.charter import Charter
 from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
+from ledger.core.merkle import HASH_SIZE, leaf_hash
 from ledger.core.registry.governance import Effect, Governance
 from ledger.core.registry.issuers import ACTIVE, Issuer
 from ledger.core.registry.places import ListState, PlaceBook
 from ledger.core.registry.rates import Windows
-from ledger.core.statement import Statement
+from ledger.core.statement import Statement, proven_claims
 from ledger.errors import MalformedError, VerificationError
 
 DAY_S: Final = 86_400
@@ -33,7 +36,6 @@ IAT_BACK_S: Final = 35 * DAY_S
 IAT_AHEAD_S: Final = DAY_S
 END_OF_TIME_MS: Final = 253_402_300_800_000
 """The year 10000: calendars end before it."""
-_EMPTY_PART: Final = hashlib.sha256(cbor.encode([])).digest()
 
 
 class Registry:
@@ -43,7 +45,9 @@ class Registry:
         self.governance = governance
         self.places = PlaceBook(governance.origin)
         self.windows = Windows()
+        self.cells = bytearray()
         self.time_ms = 0
+        self._authorities: dict[str, list[int]] | None = None
         self._exp_cache: dict[tuple[int, int], int] = {}
         self._governance_digest: bytes | None = None
         self._before_epoch = (self.time_ms, self.windows, self.governance.proposals)
@@ -68,8 +72,11 @@ class Registry:
         """Effective actions, in order."""
         return self.governance.effects
 
-    def open_epoch(self, time_ms: int, first_index: int) -> None:
+    def open_epoch(self, time_ms: int, first_index: int) -> bool:
         """Open the epoch that is sealed with `time_ms` and begins at `first_index`.
+
+        Returns:
+            Whether something held lapsed with it: only then may it have no statements.
 
         Raises:
             VerificationError: code bad_epoch if the time does not rise, or lies after the year 9999.
@@ -80,18 +87,35 @@ class Registry:
         self.time_ms = time_ms
         self.windows.open_epoch(time_ms, first_index)
         self.governance.lapse(time_ms)
+        if self.governance.open_epoch():
+            self._governance_digest = None
+        return self.places.open_epoch(time_ms, first_index, self._month())
 
     def abandon_epoch(self) -> None:
         """Take back the last `open_epoch`; only where nothing was applied since, for nothing is written then."""
         self.time_ms, self.windows, self.governance.proposals = self._before_epoch
+        self.places.abandon_epoch()
+        if self.governance.abandon_epoch():
+            self._governance_digest = None
+
+    def add_cells(self, cells: bytes) -> None:
+        """Take the cells of an epoch at its end; holders prove from the next one on what is in them."""
+        self.cells += cells
+
+    def next_timer_ms(self) -> int | None:
+        """Return the time from which on an epoch is due though nobody says anything; None if none is."""
+        return self.places.quarantine.next_timer_ms()
 
     def key_for(self, statement: Statement) -> PublicKey:
         """Return the key that a statement has to verify under now.
 
         Raises:
-            VerificationError: code unknown_issuer if no key of that kid is active for its iss.
+            VerificationError: code unknown_issuer if no key of that kid is active for its iss; not_listed
+                for a holder whose credential is not on the ledger.
         """
         match statement.kind:
+            case "status" if statement.body.proof is not None:
+                return self._holder_key(statement)
             case "credential" | "status":
                 return self.issuer_key(statement.iss, statement.kid)
             case "govern" | "accept":
@@ -108,6 +132,18 @@ class Registry:
         if record.state != ACTIVE:
             raise VerificationError("unknown_issuer", "this key is not active any more", field="kid")
         return record.key
+
+    def _holder_key(self, statement: Statement) -> PublicKey:
+        """Return the key of a holder, once the credential is shown to be in a cell of an epoch before."""
+        proof = statement.body.proof
+        start = proof.index // CELL_SIZE * HASH_SIZE
+        cell = bytes(self.cells[start : start + HASH_SIZE])
+        if fold_cell(leaf_hash(proof.entry), proof.index, proof.path) != cell:
+            raise VerificationError("not_listed", "the ledger has not this credential there", field="proof")
+        key = PublicKey("ed25519", proven_claims(statement.body).cnf)
+        if key.kid != statement.kid:
+            raise VerificationError("unknown_issuer", "not the credential's holder", field="kid")
+        return key
 
     def judge(self, statement: Statement) -> None:
         """Check a statement against the state and change nothing; errors as `apply`."""
@@ -129,22 +165,66 @@ class Registry:
             case "credential":
                 self._judge_credential(statement.facts())
             case "status":
-                issuer, _ = self.governance.issuer_key(statement.iss, statement.kid)
-                self.places.judge_change(issuer, statement.body, self._month())
-                if commit:
-                    self.places.apply_change(statement.body, index, statement.kid)
+                self._step_status(index, statement, commit=commit)
             case "govern":
-                required = self.governance.required_approvals(statement.body, self.windows.distrust_floor)
-                effect = self.governance.approve(
-                    index if commit else self._index_ahead(statement),
-                    statement, time_ms=self.time_ms, required=required, commit=commit,
-                )  # fmt: skip
-                if commit and effect is not None:
-                    self._after_effect(effect)
+                self._step_govern(index, statement, commit=commit)
             case _:
                 raise MalformedError(
                     "this kind is written by the ledger alone", field="typ", code="unsupported"
                 )
+
+    def _step_status(self, index: int, statement: Statement, *, commit: bool) -> None:
+        change = statement.body
+        if change.proof is not None:
+            self._holder_key(statement)
+            self.places.judge_replacement(change, self._month())
+            if commit:
+                self.places.apply_replacement(change, index, statement.kid)
+            return
+        issuer, _ = self.governance.issuer_key(statement.iss, statement.kid)
+        self.places.judge_change(issuer, change, self._month())
+        if commit:
+            live = self._live_credentials(issuer.authority)
+            self.places.apply_change(issuer, change, index, statement.kid, live)
+
+    def _step_govern(self, index: int, statement: Statement, *, commit: bool) -> None:
+        required = self.governance.required_approvals(statement.body, self.windows.distrust_floor)
+
+        def approve(at: int, *, commit: bool) -> Effect | None:
+            return self.governance.approve(
+                at, statement, time_ms=self.time_ms, required=required, commit=commit
+            )
+
+        if not commit:
+            index = self._index_ahead(statement)
+        approve(index, commit=False)
+        self._judge_held(statement.body)
+        effect = approve(index, commit=True) if commit else None
+        if effect is not None:
+            self._after_effect(effect)
+
+    def _judge_held(self, action: Action) -> None:
+        """Check that what an action confirms or refuses is held of its issuer when the verb's turn comes."""
+        issuer = self.governance.issuers.get(action.subject)
+        number = 0 if issuer is None else issuer.number
+        held = {
+            at: change.kid for at, change in self.places.quarantine.held.items() if change.number == number
+        }
+        for verb in action.verbs:
+            match verb:
+                case DistrustKey(kid, start):
+                    held = {at: signed for at, signed in held.items() if at < start or signed != kid}
+                case ConfirmHeld(at) | RefuseHeld(at):
+                    if held.pop(at, None) is None:
+                        raise VerificationError("bad_transition", "nothing of it is held", field="verb.index")
+
+    def _live_credentials(self, authority: str) -> int:
+        """Return the live credentials of all issuers of an authority."""
+        if self._authorities is None:
+            self._authorities = {}
+            for issuer in self.governance.issuers.values():
+                self._authorities.setdefault(issuer.authority, []).append(issuer.number)
+        return sum(self.windows.live_count(number) for number in self._authorities.get(authority, ()))
 
     def apply_credential(self, facts: CredentialFacts) -> None:
         """Apply a credential by its facts; errors as `apply`."""
@@ -156,6 +236,10 @@ class Registry:
         issuer = self.governance.issuers.get(claims.iss)
         if issuer is None:
             raise VerificationError("unknown_issuer", "no admitted issuer has this name", field="iss")
+        if self.governance.terms.read_only:
+            raise VerificationError(
+                "read_only", "another ledger goes on in place of this one", field="ledger"
+            )
         if issuer.suspended:
             raise VerificationError("out_of_scope", "the issuer is suspended", field="iss")
         profile = self.governance.profiles.get(claims.vct)
@@ -192,9 +276,17 @@ class Registry:
 
     def _after_effect(self, effect: Effect) -> None:
         self._governance_digest = None
-        issuer = self.governance.issuers[effect.action.subject]
-        for verb in effect.distrusts:
-            self.places.reverse(issuer.number, verb.kid, verb.from_index, effect.index, self._month())
+        self._authorities = None
+        places, held, month = self.places, self.places.quarantine.held, self._month()
+        for verb in effect.action.verbs:
+            match verb:
+                case DistrustKey(kid, start):
+                    number = self.governance.issuers[effect.action.subject].number
+                    places.reverse(number, kid, start, effect.index, month)
+                case ConfirmHeld(at):
+                    places.confirm(held[at], effect.index, month)
+                case RefuseHeld(at):
+                    places.refuse(held[at], effect.index, month)
 
     def _month(self) -> int:
         return month_of_seconds(self.time_ms // 1000)
@@ -210,8 +302,8 @@ class Registry:
             _digest(self.windows.format_rates()),
             _digest(self.windows.format_live()),
             self.places.journal_head,
-            _EMPTY_PART,
-            _EMPTY_PART,
+            _digest(self.places.quarantine.format_windows()),
+            self.places.quarantine.held_digest(),
         ]
         return _digest(parts)
 

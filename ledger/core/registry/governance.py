@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ledger.core import cbor
-from ledger.core.actions import Action, Admit, DistrustKey, format_action
+from ledger.core.actions import HELD_VERBS, Action, Admit, DistrustKey, format_action
 from ledger.core.bundle import MAX_ISSUERS
 from ledger.core.charter import Charter, Governors, Profiles, format_governors, format_profiles
 from ledger.core.cose_key import PublicKey, format_cose_key
 from ledger.core.fields import parse_party
+from ledger.core.ledger_verbs import LEDGER_VERBS, SetGovernors
 from ledger.core.registry.issuers import Issuer, KeyRecord, admit, apply_verb
+from ledger.core.registry.ledger_terms import Terms, apply_ledger_verb
 from ledger.core.statement import Statement
 from ledger.errors import VerificationError
 
@@ -43,7 +45,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """An action that took effect: where, by which approvals, and the keys that it distrusts."""
+    """An action that took effect: where, by which approvals, and the keys that it distrusts.
+
+    What it confirms or refuses of held changes stands in `action.verbs`; the fold acts on it.
+    """
 
     action: Action
     index: int
@@ -53,42 +58,108 @@ class Effect:
 
 @dataclass(slots=True)
 class Governance:
-    """State of the governance; changed only by `approve` and `lapse`."""
+    """State of the governance; changed only by `approve`, `lapse`, `open_epoch` and `abandon_epoch`.
+
+    Attributes:
+        charter_hash: leaf hash of the charter.
+        epoch_ms: epoch period in milliseconds.
+        terms: what holds for the ledger as a whole; its parts are properties here.
+        govern_head: head of the chain of effective actions.
+        counter: actions in effect on the ledger itself.
+        issuers: by issuer id, in the order of their admission.
+        proposals: by action digest, what waits for approvals.
+        effects: effective actions, in order.
+    """
 
     charter_hash: bytes
-    origin: str
-    log_keys: tuple[bytes, bytes]
-    service_key: PublicKey
-    receipts_key: PublicKey
-    governors: Governors
-    threshold: int
-    witness_policy: str
     epoch_ms: int
-    profiles: Profiles
-    rules: int
+    terms: Terms
     govern_head: bytes
     counter: int = 0
     issuers: dict[str, Issuer] = field(default_factory=dict)
     proposals: dict[bytes, Proposal] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
+    _terms_before: Terms | None = None
 
     @classmethod
     def from_charter(cls, charter: Charter, charter_hash: bytes) -> Governance:
         """Return the governance that a charter with leaf hash `charter_hash` founds."""
         return cls(
             charter_hash=charter_hash,
-            origin=charter.origin,
-            log_keys=charter.log_keys,
-            service_key=charter.service_key,
-            receipts_key=charter.receipts_key,
-            governors=charter.governors,
-            threshold=charter.threshold,
-            witness_policy=charter.witness_policy,
             epoch_ms=charter.epoch_ms,
-            profiles=dict(charter.profiles),
-            rules=charter.rules,
+            terms=Terms(
+                origin=charter.origin,
+                governors=charter.governors,
+                threshold=charter.threshold,
+                witness_policy=charter.witness_policy,
+                log_keys=charter.log_keys,
+                service_key=charter.service_key,
+                receipts_key=charter.receipts_key,
+                profiles=dict(charter.profiles),
+                rules=charter.rules,
+            ),
             govern_head=hashlib.sha256(_CHAIN_PREFIX + b"govern/v1" + charter.origin.encode()).digest(),
         )
+
+    @property
+    def origin(self) -> str:
+        """The ledger's name."""
+        return self.terms.origin
+
+    @property
+    def governors(self) -> Governors:
+        """Names and keys of those who decide."""
+        return self.terms.governors
+
+    @property
+    def threshold(self) -> int:
+        """How many governors decide."""
+        return self.terms.threshold
+
+    @property
+    def witness_policy(self) -> str:
+        """The witness policy of the running epoch."""
+        return self.terms.witness_policy
+
+    @property
+    def log_keys(self) -> tuple[bytes, bytes]:
+        """Raw public keys of the log in the running epoch."""
+        return self.terms.log_keys
+
+    @property
+    def service_key(self) -> PublicKey:
+        """The key of seals in the running epoch."""
+        return self.terms.service_key
+
+    @property
+    def receipts_key(self) -> PublicKey:
+        """The key of receipts in the running epoch."""
+        return self.terms.receipts_key
+
+    @property
+    def profiles(self) -> Profiles:
+        """Number of digests and validity in days by vct, in the running epoch."""
+        return self.terms.profiles
+
+    def open_epoch(self) -> bool:
+        """Let what is scheduled hold; tell whether anything has changed with it."""
+        self._terms_before = self.terms
+        if self.terms.is_due:
+            self.terms = self.terms.opened()
+        return self.terms is not self._terms_before
+
+    def abandon_epoch(self) -> bool:
+        """Take back the last `open_epoch`, where nothing took effect since; tell whether anything has changed."""
+        opened, self.terms = self.terms, self._terms_before or self.terms
+        return self.terms is not opened
+
+    def hold_unbridged(self) -> None:
+        """Let profiles and rules hold at once: a station does not see where epochs begin.
+
+        It may so accept what the ledger would not; the head in the seal stands for that it did not.
+        """
+        if self.terms.is_due:
+            self.terms = self.terms.opened(bridged=False)
 
     def governor_key(self, name: str, kid: bytes) -> PublicKey:
         """Return the key of a governor.
@@ -158,7 +229,7 @@ class Governance:
         if statement.iss in approvals:
             raise VerificationError("stale_action", "this governor approved it before", field="iss")
         approvals[statement.iss] = index
-        issuer = self._try_verbs(action, index)
+        changed = self._try_verbs(action, index)
         if len(approvals) < required:
             self._check_room(statement.iss)
             if commit:
@@ -167,7 +238,7 @@ class Governance:
         distrusts = tuple(verb for verb in action.verbs if isinstance(verb, DistrustKey))
         effect = Effect(action, index, tuple(approvals.values()), distrusts)
         if commit:
-            self._take_effect(effect, issuer, key)
+            self._take_effect(effect, changed, key)
         return effect
 
     def _counter_of(self, subject: str) -> int:
@@ -176,27 +247,34 @@ class Governance:
         issuer = self.issuers.get(subject)
         return issuer.counter if issuer is not None else 0
 
-    def _try_verbs(self, action: Action, index: int) -> Issuer:
-        """Return the issuer as all verbs would leave it; raise the code of the verb that fails."""
-        if action.subject == self.origin:
+    def _try_verbs(self, action: Action, index: int) -> Issuer | Terms:
+        """Return the issuer, or the terms, as all verbs would leave it; raise the code of the verb that fails."""
+        on_ledger = action.subject == self.origin
+        if any(isinstance(verb, LEDGER_VERBS) != on_ledger for verb in action.verbs):
+            what = "the ledger" if on_ledger else "an issuer"
             raise VerificationError(
-                "out_of_scope", "this verb does not act on the ledger", field="action.subject"
+                "out_of_scope", f"this verb does not act on {what}", field="action.subject"
             )
+        if not on_ledger:
+            return self._try_on_issuer(action, index)
+        terms = self.terms
+        for verb in action.verbs:
+            if isinstance(verb, LEDGER_VERBS):
+                terms = apply_ledger_verb(terms, verb, self.issuers)
+        return terms
+
+    def _try_on_issuer(self, action: Action, index: int) -> Issuer:
         issuer = self.issuers.get(action.subject)
         for verb in action.verbs:
             if isinstance(verb, Admit) and issuer is None:
-                if any(name == action.subject for name, _ in self.governors):
-                    raise VerificationError("place_taken", "a governor has this name", field="action.subject")
-                if len(self.issuers) >= MAX_ISSUERS:
-                    raise VerificationError(
-                        "out_of_scope", "the ledger is full of issuers", field="action.subject"
-                    )
-                parse_party(action.subject, field="action.subject")
+                self._check_new_name(action.subject)
                 issuer = admit(action.subject, len(self.issuers) + 1, verb.admission, index)
             elif issuer is None:
                 raise VerificationError(
                     "unknown_issuer", "the subject is not admitted", field="action.subject"
                 )
+            elif isinstance(verb, HELD_VERBS):
+                continue  # leaves the issuer as it is; the fold knows what is held
             else:
                 issuer = apply_verb(issuer, verb, index)
             if not set(issuer.scope.vcts) <= set(self.profiles):
@@ -207,37 +285,66 @@ class Governance:
             raise VerificationError("stale_action", "an action without verbs", field="action.verbs")
         return issuer
 
+    def _check_new_name(self, issuer_id: str) -> None:
+        if any(name == issuer_id for name, _ in self.governors):
+            raise VerificationError("place_taken", "a governor has this name", field="action.subject")
+        if len(self.issuers) >= MAX_ISSUERS:
+            raise VerificationError("out_of_scope", "the ledger is full of issuers", field="action.subject")
+        parse_party(issuer_id, field="action.subject")
+
     def _check_room(self, governor: str) -> None:
         if sum(governor in proposal.approvals for proposal in self.proposals.values()) >= MAX_OPEN_APPROVALS:
             raise VerificationError("rate_limited", "too many open approvals of this governor", field="iss")
 
-    def _take_effect(self, effect: Effect, issuer: Issuer, key: bytes) -> None:
+    def _take_effect(self, effect: Effect, changed: Issuer | Terms, key: bytes) -> None:
         subject = effect.action.subject
-        self.issuers[subject] = replace(issuer, counter=issuer.counter + 1)
+        before = self.governors
+        if isinstance(changed, Terms):
+            self.counter += 1
+            self.terms = changed
+        else:
+            self.issuers[subject] = replace(changed, counter=changed.counter + 1)
         self.govern_head = hashlib.sha256(
             _CHAIN_PREFIX + self.govern_head + key + effect.index.to_bytes(8, "big")
         ).digest()
         self.effects.append(effect)
         for other in [k for k, proposal in self.proposals.items() if proposal.action.subject == subject]:
             del self.proposals[other]
+        if any(isinstance(verb, SetGovernors) for verb in effect.action.verbs):
+            self._strike_approvals(before)
+
+    def _strike_approvals(self, before: Governors) -> None:
+        """Strike approvals of who is no governor any more; one whose key was replaced approves anew.
+
+        A proposal that loses its last approval is gone.
+        """
+        kept = {name for name, key in before if (name, key) in self.governors}
+        for key, proposal in list(self.proposals.items()):
+            approvals = {name: index for name, index in proposal.approvals.items() if name in kept}
+            if approvals:
+                self.proposals[key] = replace(proposal, approvals=approvals)
+            else:
+                del self.proposals[key]
 
     def format_governance(self) -> dict[int, Any]:
         """Return part 1 of the registry digest, ready to be encoded."""
+        terms = self.terms
         return {
             1: self.origin,
             2: self.charter_hash,
-            3: list(self.log_keys),
-            4: format_cose_key(self.service_key),
-            5: format_cose_key(self.receipts_key),
-            6: format_governors(self.governors),
-            7: self.threshold,
-            8: self.witness_policy,
+            3: list(terms.log_keys),
+            4: format_cose_key(terms.service_key),
+            5: format_cose_key(terms.receipts_key),
+            6: format_governors(terms.governors),
+            7: terms.threshold,
+            8: terms.witness_policy,
             9: self.epoch_ms,
-            10: format_profiles(self.profiles),
-            11: self.rules,
+            10: format_profiles(terms.profiles),
+            11: terms.rules,
             12: self.counter,
-            13: None,
+            13: None if terms.successor is None else list(terms.successor),
             14: [issuer.format() for issuer in self.issuers.values()],
+            15: terms.format_scheduled(),
         }
 
     def format_proposals(self) -> list[list[Any]]:

@@ -7,18 +7,21 @@ i div 2 when i is even. State per credential is five bits, so a million credenti
 from __future__ import annotations
 
 import hashlib
-import struct
 from typing import Any, Final
 
 from ledger.core import cbor
 from ledger.core.bundle import MAX_LISTS
 from ledger.core.fields import PLACES, format_list_uri, parse_list_uri
 from ledger.core.registry.issuers import Issuer
+from ledger.core.registry.journal import Journal
+from ledger.core.registry.quarantine import HeldChange, Quarantine, is_limited
 from ledger.core.status_change import (
     AFFIRMED,
+    HELD,
     REASON_AFFIRMED,
     REASON_CLEARED,
     REASON_CONTESTED,
+    REPLACED,
     SUSPENDED,
     TRANSITIONS,
     VALID,
@@ -32,10 +35,6 @@ RAW_BYTES: Final = PLACES // 2
 BITMAP_BYTES: Final = PLACES // 8
 MONTHS_BACK: Final = 2
 
-_JOURNAL = struct.Struct(">Q8sIIBBB")
-"""index, kid, position of the list, idx, old, new, reason."""
-_NO_KID: Final = bytes(8)
-"""In the journal: a reversal, which no statement made."""
 _REASON_OF_REVERSAL: Final = {VALID: REASON_CLEARED, SUSPENDED: REASON_CONTESTED, AFFIRMED: REASON_AFFIRMED}
 """Reason of a place that is set back to a status; final statuses are never set back to."""
 
@@ -98,15 +97,19 @@ class ListState:
 
 
 class PlaceBook:
-    """All status lists of a ledger and the journal of their changes."""
+    """All status lists of a ledger, the journal of their changes, and what of them is held."""
 
     def __init__(self, origin: str) -> None:
         self.lists: dict[str, ListState] = {}
-        self.journal_head = hashlib.sha256(b"\x02status/v1" + origin.encode()).digest()
-        self._uris: list[str] = []
-        self._positions: dict[str, int] = {}
+        self.quarantine = Quarantine()
+        self.journal = Journal(origin)
         self._numbers: dict[str, tuple[int, int]] = {}
-        self._journal = bytearray()
+        self._before_epoch = (self.quarantine.mark(), list[HeldChange](), self.journal.mark())
+
+    @property
+    def journal_head(self) -> bytes:
+        """Head of the journal of status changes, part 6 of the registry digest."""
+        return self.journal.head
 
     def judge_place(self, issuer: Issuer, uri: str, idx: int) -> None:
         """Check that a credential of `issuer` may take the place.
@@ -132,9 +135,7 @@ class PlaceBook:
         state = self.lists.get(uri)
         if state is None:
             state = self.lists[uri] = ListState()
-            self._positions[uri] = len(self._uris)
             self._numbers[uri] = parse_list_uri(uri, field="claims.status.uri")
-            self._uris.append(uri)
         state.take(idx)
 
     def judge_change(self, issuer: Issuer, change: StatusChange, epoch_month: int) -> None:
@@ -152,70 +153,110 @@ class PlaceBook:
         if change.seq != state.seq + 1:
             raise VerificationError("stale_action", "the sequence number is not the next", field="status.seq")
         for row in change.rows:
-            if not state.is_taken(row.idx):
-                raise VerificationError("bad_transition", "no credential has this place", field="status.idx")
-            if row.old != state.status(row.idx):
-                raise VerificationError("stale_action", "the status now is another", field="status.old")
-            self._judge_row(issuer, row, epoch_month)
+            self._judge_row(state, row, epoch_month)
+            if row.new == AFFIRMED and not issuer.has_distrusted_key:
+                raise VerificationError(
+                    "bad_transition", "no key of the issuer is distrusted", field="status.new"
+                )
 
-    def _judge_row(self, issuer: Issuer, row: StatusRow, epoch_month: int) -> None:
+    def judge_replacement(self, change: StatusChange, epoch_month: int) -> None:
+        """Check a holder's own replacement, whose credential is known to be on the ledger.
+
+        Raises:
+            VerificationError: stale_action, bad_transition, out_of_scope: as `judge_change`; bad_transition
+                for anything else than a replacement.
+        """
+        row = change.rows[0]
+        if row.new != REPLACED:
+            raise VerificationError(
+                "bad_transition", "a holder can only have it replaced", field="status.new"
+            )
+        self._judge_row(self.lists[change.uri], row, epoch_month)
+
+    def _judge_row(self, state: ListState, row: StatusRow, epoch_month: int) -> None:
+        if not state.is_taken(row.idx):
+            raise VerificationError("bad_transition", "no credential has this place", field="status.idx")
+        if row.old != state.status(row.idx):
+            raise VerificationError("stale_action", "the status now is another", field="status.old")
         if row.reason not in TRANSITIONS.get((row.old, row.new), frozenset()):
             raise VerificationError(
                 "bad_transition", "no such change of status with this reason", field="status.new"
             )
-        if row.new == AFFIRMED and not issuer.has_distrusted_key:
-            raise VerificationError(
-                "bad_transition", "no key of the issuer is distrusted", field="status.new"
-            )
         if not 0 <= _months(epoch_month) - _months(row.month) <= MONTHS_BACK:
             raise VerificationError("out_of_scope", "the month is not of late", field="status.month")
 
-    def apply_change(self, change: StatusChange, index: int, kid: bytes) -> None:
-        """Apply a status statement that `judge_change` allowed."""
-        state = self.lists[change.uri]
-        state.seq = change.seq
+    def apply_change(self, issuer: Issuer, change: StatusChange, index: int, kid: bytes, live: int) -> None:
+        """Apply a status statement that `judge_change` allowed, or hold of it what exceeds a limit.
+
+        Args:
+            issuer: who signed it.
+            change: its body.
+            index: its index.
+            kid: of its key.
+            live: live credentials of the issuer's authority.
+        """
+        self.lists[change.uri].seq = change.seq
+        limited = [row for row in change.rows if is_limited(row)]
+        held = bool(limited) and self.quarantine.exceeds(issuer.authority, len(limited), live)
         for row in change.rows:
-            self._record(index, kid, change.uri, row)
-            state.set_status(row.idx, row.new, row.reason, row.month)
+            waits = held and is_limited(row)
+            self._set(index, kid, change.uri, row._replace(new=HELD) if waits else row)
+        if held:
+            self.quarantine.hold(index, issuer.number, kid, change.uri, limited)
+        elif limited:
+            self.quarantine.count(issuer.authority, len(limited))
+
+    def apply_replacement(self, change: StatusChange, index: int, kid: bytes) -> None:
+        """Apply a holder's own replacement that `judge_replacement` allowed."""
+        self._set(index, kid, change.uri, change.rows[0])
+
+    def confirm(self, held: HeldChange, index: int, month: int) -> None:
+        """Let a held change take effect as it was written, with the month of the epoch."""
+        for row in list(held.rows.values()):
+            self._set(index, None, held.uri, StatusRow(row.idx, HELD, row.new, row.reason, month))
+
+    def refuse(self, held: HeldChange, index: int, month: int) -> None:
+        """Let the places of a held change read again what they read before."""
+        for row in list(held.rows.values()):
+            reason = _REASON_OF_REVERSAL[row.old]
+            self._set(index, None, held.uri, StatusRow(row.idx, HELD, row.old, reason, month))
+
+    def open_epoch(self, time_ms: int, first_index: int, month: int) -> bool:
+        """Move to the time of an epoch and let lapse what is held for too long; tell whether anything did."""
+        quarantine = self.quarantine
+        lapsed = quarantine.due(time_ms)
+        self._before_epoch = (quarantine.mark(), lapsed, self.journal.mark())
+        quarantine.open_epoch(time_ms)
+        for held in lapsed:
+            self.refuse(quarantine.held[held.index], first_index, month)
+        return bool(lapsed)
+
+    def abandon_epoch(self) -> None:
+        """Take back the last `open_epoch`; only where nothing was applied since."""
+        marked, lapsed, journal_mark = self._before_epoch
+        self.journal.restore(journal_mark)
+        for held in lapsed:
+            for row in held.rows.values():
+                self.lists[held.uri].set_status(row.idx, HELD, row.reason, row.month)
+        self.quarantine.restore(marked, lapsed)
 
     def reverse(self, issuer_number: int, kid: bytes, from_index: int, index: int, month: int) -> None:
         """Reverse what statements of a distrusted key changed from `from_index` on, newest first.
 
         A place is set back only where it still holds what that change had set; what another key has
-        changed since stands, even if it set the same again. Source: docs/protocol.md section 3, "distrust".
+        changed since stands, even if it set the same again. What is held is a change too, and so refused;
+        a place that was replaced while it was held reads what it read before it was held.
+        Source: docs/protocol.md section 3, "distrust".
         """
-        for _, uri, idx, old, new in self._changes_to_reverse(issuer_number, kid, from_index):
-            reason = _REASON_OF_REVERSAL[old]
-            self._record(index, None, uri, StatusRow(idx, new, old, reason, month))
-            self.lists[uri].set_status(idx, old, reason, month)
+        for uri, idx, old, new in self.journal.changes_to_reverse(issuer_number, kid, from_index):
+            self._set(index, None, uri, StatusRow(idx, new, old, _REASON_OF_REVERSAL[old], month))
 
-    def _changes_to_reverse(
-        self, issuer_number: int, kid: bytes, from_index: int
-    ) -> list[tuple[int, str, int, int, int]]:
-        """Return (row number, uri, idx, old, new) of the changes that no later one covers, newest first."""
-        standing: dict[tuple[int, int], list[tuple[int, int, bytes, int, int]]] = {}
-        rows = _JOURNAL.iter_unpack(bytes(self._journal))
-        for row, (at, row_kid, position, idx, old, new, _) in enumerate(rows):
-            if not self._uris[position].startswith(f"sc:{issuer_number}/"):
-                continue
-            if row_kid == _NO_KID:
-                standing[position, idx].pop()  # a reversal always takes back the newest that stands
-            else:
-                standing.setdefault((position, idx), []).append((row, at, row_kid, old, new))
-        found = []
-        for (position, idx), changes in standing.items():
-            while changes and changes[-1][2] == kid and changes[-1][1] >= from_index:
-                row, _, _, old, new = changes.pop()
-                found.append((row, self._uris[position], idx, old, new))
-        return sorted(found, reverse=True)
-
-    def _record(self, index: int, kid: bytes | None, uri: str, row: StatusRow) -> None:
-        line = cbor.encode([index, kid, uri, *row])
-        self.journal_head = hashlib.sha256(
-            b"\x02" + self.journal_head + hashlib.sha256(line).digest()
-        ).digest()
-        position = self._positions[uri]
-        self._journal += _JOURNAL.pack(index, kid or _NO_KID, position, row.idx, row.old, row.new, row.reason)
+    def _set(self, index: int, kid: bytes | None, uri: str, row: StatusRow) -> None:
+        """Change one place and write it into the journal; what was held there is held no longer."""
+        self.journal.record(index, kid, uri, row)
+        self.lists[uri].set_status(row.idx, row.new, row.reason, row.month)
+        if row.old == HELD:
+            self.quarantine.release(uri, row.idx)
 
     def format_places(self) -> list[list[Any]]:
         """Return part 3 of the registry digest, ready to be encoded."""

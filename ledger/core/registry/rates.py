@@ -72,6 +72,11 @@ class Windows:
                 quarter = self._quarters[exp_s] = quarter_of_seconds(exp_s)
             _count(self.live, issuer_number, quarter)
 
+    def live_count(self, issuer_number: int) -> int:
+        """Return the credentials of an issuer that have not ended."""
+        counter = self.live.get(issuer_number)
+        return 0 if counter is None else counter.total()
+
     def format_rates(self) -> list[Any]:
         """Return part 4 of the registry digest, ready to be encoded."""
         return [[list(item) for item in sorted(self.first_indexes.items())], _rows(self.accepted)]

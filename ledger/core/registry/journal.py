@@ -1,0 +1,93 @@
+"""The journal of status changes: a hash chain of rows, and what of them a distrust takes back.
+
+docs/protocol.md section 2 (`jrn`), section 3 ("distrust") and `journal-row` in the CDDL. A row without a kid
+is of no statement: a reversal, or what became of a held change. Beside the head the rows are kept, 27 bytes
+each, because a distrust asks for all that a key has changed.
+
+    journal = Journal("ledger.example/1")
+    journal.record(4711, kid, "sc:1/0", StatusRow(7, 0, 2, 4, 202611))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Final
+
+from ledger.core import cbor
+from ledger.core.status_change import HELD, StatusRow
+
+_ROW = struct.Struct(">Q8sIIBBB")
+"""index, kid, number of the list in the order of first rows, idx, old, new, reason."""
+_NO_KID: Final = bytes(8)
+
+_Standing = tuple[int, int, bytes, int, int]
+"""A change that no later one took back: row number, index and kid of its statement, old, new."""
+
+
+class Journal:
+    """Head and rows; grows only, but for `restore`."""
+
+    def __init__(self, origin: str) -> None:
+        self.head = hashlib.sha256(b"\x02status/v1" + origin.encode()).digest()
+        self._uris: dict[str, int] = {}
+        self._rows = bytearray()
+
+    def record(self, index: int, kid: bytes | None, uri: str, row: StatusRow) -> None:
+        """Add a row; `kid` is None for what no statement made."""
+        line = cbor.encode([index, kid, uri, *row])
+        self.head = hashlib.sha256(b"\x02" + self.head + hashlib.sha256(line).digest()).digest()
+        number = self._uris.setdefault(uri, len(self._uris))
+        self._rows += _ROW.pack(index, kid or _NO_KID, number, row.idx, row.old, row.new, row.reason)
+
+    def mark(self) -> tuple[bytes, int]:
+        """Return what `restore` needs to forget the rows that come from here on."""
+        return self.head, len(self._rows)
+
+    def restore(self, marked: tuple[bytes, int]) -> None:
+        """Go back to a mark."""
+        self.head, size_bytes = marked
+        del self._rows[size_bytes:]
+
+    def changes_to_reverse(
+        self, issuer_number: int, kid: bytes, from_index: int
+    ) -> list[tuple[str, int, int, int]]:
+        """Return (uri, idx, old, new) of what a key changed and no later change covers, newest first.
+
+        Args:
+            issuer_number: whose lists; two issuers may have one key.
+            kid: of the key.
+            from_index: lowest index of its statements that is looked at.
+        """
+        uris = list(self._uris)
+        own = {number for number, uri in enumerate(uris) if uri.startswith(f"sc:{issuer_number}/")}
+        found: list[tuple[int, str, int, int, int]] = []
+        for (number, idx), changes in self._standing(own).items():
+            while changes and changes[-1][2] == kid and changes[-1][1] >= from_index:
+                row, new = changes[-1][0], changes[-1][4]
+                found.append((row, uris[number], idx, _take_back(changes), new))
+        return [change[1:] for change in sorted(found, reverse=True)]
+
+    def _standing(self, lists: set[int]) -> dict[tuple[int, int], list[_Standing]]:
+        """Return the changes of each place of some lists that stand, the newest last."""
+        standing: dict[tuple[int, int], list[_Standing]] = {}
+        for row, (at, kid, number, idx, old, new, _) in enumerate(_ROW.iter_unpack(bytes(self._rows))):
+            if number not in lists:
+                continue
+            changes = standing.setdefault((number, idx), [])
+            if kid != _NO_KID:
+                changes.append((row, at, kid, old, new))
+            elif old == HELD and new != changes[-1][3]:
+                # Confirmed: from here on it is what its statement asked for.
+                _, asked_at, asked_kid, before, _ = changes.pop()
+                changes.append((row, asked_at, asked_kid, before, new))
+            else:
+                _take_back(changes)  # always the newest that stands
+        return standing
+
+
+def _take_back(changes: list[_Standing]) -> int:
+    """Take the newest change of a place off the pile; return the status that the place had before it."""
+    old = changes.pop()[3]
+    # Nothing goes back to "held": who asked for that may ask again.
+    return changes.pop()[3] if old == HELD else old
