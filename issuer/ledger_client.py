@@ -13,13 +13,15 @@ multiple of 16 entries.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from issuer.errors import IssuerError
 from ledger.core.cells import CELL_SIZE
 from ledger.core.cose_key import PublicKey
 from ledger.core.merkle import leaf_hash
+from ledger.core.opened_bundle import open_bundle
+from ledger.core.pin import Pin
 from ledger.core.receipt import check_inclusion_receipt, parse_inclusion_receipt, split_transparent_statement
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError, VerificationError
@@ -38,7 +40,7 @@ class LedgerPin:
     Attributes:
         origin: the ledger's origin.
         charter_hash: leaf hash of the charter, 32 bytes.
-        receipts_key: signs receipts. Its change is not in force in this version.
+        receipts_key: signs receipts; `Prover` follows its changes.
     """
 
     origin: str
@@ -164,6 +166,36 @@ def checked(
         return UnprovenError(error.code, error.detail, field=error.field)
 
 
+class Prover:
+    """Checks answers of a ledger, and learns its receipts key anew where governors have changed it.
+
+    Args:
+        pin: the ledger as the desk pinned it.
+        bundle: returns the trust bundle; asked only when a receipt does not verify.
+    """
+
+    def __init__(self, pin: LedgerPin, bundle: Callable[[], bytes]) -> None:
+        self._pin = pin
+        self._bundle = bundle
+
+    def check(self, entry: bytes, answer: bytes | CodedError, key: PublicKey) -> Registered | CodedError:
+        """Return what `checked` returns under the receipts key that is in force now."""
+        outcome = checked(entry, answer, key, self._pin)
+        if isinstance(outcome, UnprovenError) and outcome.code == "bad_signature":
+            renewed = self._renewed()
+            if renewed is not None and renewed != self._pin:
+                self._pin = renewed
+                outcome = checked(entry, answer, key, self._pin)
+        return outcome
+
+    def _renewed(self) -> LedgerPin | None:
+        try:
+            opened = open_bundle(self._bundle(), Pin(self._pin.origin, self._pin.charter_hash))
+        except CodedError:
+            return None
+        return replace(self._pin, receipts_key=opened.governance.receipts_key)
+
+
 def is_refusal(error: CodedError) -> bool:
     """Return whether the ledger has refused the statement for good."""
     return error.code not in UNKNOWN_FATE and not isinstance(error, UnprovenError)
@@ -188,7 +220,7 @@ class InProcessLedgerClient:
             next_seq: returns the next sequence number of a status list, None where it does not say.
         """
         self._next_seq = next_seq
-        self._pin = pin
+        self._prover = Prover(pin, bundle)
         self._submit = submit
         self._bundle = bundle
 
@@ -198,7 +230,7 @@ class InProcessLedgerClient:
         """Register all entries at once; see `LedgerClient`."""
         outcomes = []
         for entry, answer in zip(entries, self._submit(entries), strict=True):
-            outcomes.append(checked(entry, answer, key, self._pin))
+            outcomes.append(self._prover.check(entry, answer, key))
             done()
         return outcomes
 

@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from issuer.errors import IssuerError
-from issuer.ledger_client import LedgerPin, Registered, UnprovenError, checked
+from issuer.ledger_client import LedgerPin, Prover, Registered, UnprovenError
 from ledger.codes import CODES
 from ledger.core import cbor
 from ledger.core.batch import (
@@ -77,7 +77,7 @@ class HttpLedgerClient:
             max_wait_s: how long to wait for an open epoch.
         """
         self._url = url.rstrip("/") + "/"
-        self._pin = pin
+        self._prover = Prover(pin, self.bundle)
         self._client = client or httpx.Client(timeout=TIMEOUT_S, follow_redirects=False)
         self._sleep = sleep
         self._clock = clock
@@ -96,7 +96,7 @@ class HttpLedgerClient:
         for entry, answer in zip(entries, answers, strict=True):
             while isinstance(answer, _Later):
                 answer = self._collect(answer, deadline)
-            outcomes.append(checked(entry, answer, key, self._pin))
+            outcomes.append(self._prover.check(entry, answer, key))
             done()
         return outcomes
 

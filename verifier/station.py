@@ -3,6 +3,7 @@
     station/
       pin.json        which ledger is believed
       bundle.cbor     the newest list that was accepted
+      head.json       its tree: the station never goes back below it, whatever becomes of the file
       evidence/       lists that contradict each other (fork), to hand on to an auditor
       ledgers/<name>/ the same again for every further ledger that is believed
 
@@ -20,14 +21,14 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
 
 from ledger.core.bundle import parse_bundle
-from ledger.core.pin import Pin, format_pin, parse_pin
+from ledger.core.pin import LeastTree, Pin, format_pin, parse_pin
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError, ForkAlarm, StorageError
 from verifier.core.trust import open_bundle
@@ -36,6 +37,7 @@ from verifier.errors import BundleError, StationError
 
 PIN_FILE: Final = "pin.json"
 BUNDLE_FILE: Final = "bundle.cbor"
+HEAD_FILE: Final = "head.json"
 EVIDENCE_FOLDER: Final = "evidence"
 LEDGERS_FOLDER: Final = "ledgers"
 _LOCK_FILE: Final = ".lock"
@@ -120,7 +122,7 @@ class Station:
             raise _failed("the list cannot be read") from error
         seen = (stat.st_mtime_ns, stat.st_size)
         if seen != self._seen:
-            self._trusted = open_bundle(self.export_bundle(), self.pin())
+            self._trusted = open_bundle(self.export_bundle(), self._floor())
             self._seen = seen
         return self._trusted
 
@@ -149,7 +151,8 @@ class Station:
             try:
                 old = self.trusted()
             except BundleError:
-                old = None
+                # The file is damaged; what it was stays the least that is taken.
+                old, new = None, open_bundle(data, self._floor())
             if old is not None:
                 try:
                     check_newer(old, new)
@@ -158,7 +161,20 @@ class Station:
                     self._keep_evidence(new, data)
                     raise
             self._write(BUNDLE_FILE, data)
+            self._write(
+                HEAD_FILE, format_pin(replace(self.pin(), least=LeastTree(new.tree_size, new.root_hash)))
+            )
         return new
+
+    def _floor(self) -> Pin:
+        """Return the pin with the largest tree that the station was shipped with or has ever accepted."""
+        pin, data = self.pin(), self._read(HEAD_FILE)
+        head = None if data is None else parse_pin(data)
+        if head is None or head.least is None or not head.same_ledger(pin):
+            return pin
+        if pin.least is not None and pin.least.size >= head.least.size:
+            return pin
+        return head
 
     def export_bundle(self) -> bytes:
         """Return the bytes of the list at hand, for another station.

@@ -65,7 +65,7 @@ def test_an_imported_list_is_used_and_exported(station: Station, ledger: TinyLed
     again = Station(station.folder).trusted()
     assert again is not None
     assert again.tree_size == 16
-    assert files(station) == {"pin.json", "bundle.cbor"}
+    assert files(station) == {"pin.json", "bundle.cbor", "head.json"}
 
 
 def test_a_list_that_another_process_imported_is_seen(station: Station, ledger: TinyLedger) -> None:
@@ -100,7 +100,7 @@ def test_a_list_that_does_not_verify_is_not_kept(station: Station, ledger: TinyL
         with pytest.raises(BundleError):
             station.import_bundle(bad)
     assert station.export_bundle() == good
-    assert files(station) == {"pin.json", "bundle.cbor"}
+    assert files(station) == {"pin.json", "bundle.cbor", "head.json"}
 
 
 def test_both_sides_of_a_fork_are_kept(station: Station, ledger: TinyLedger) -> None:
@@ -129,6 +129,20 @@ def test_a_damaged_list_is_refused_and_can_be_replaced(station: Station, ledger:
     assert station.trusted() is not None
 
 
+def test_a_damaged_list_opens_no_way_back(station: Station, ledger: TinyLedger) -> None:
+    old = ledger.bundle()
+    ledger.admit("later")
+    newest = ledger.bundle()
+    station.import_bundle(newest)
+    for data in (newest[:-5], old):
+        (station.folder / "bundle.cbor").write_bytes(data)
+        with pytest.raises(BundleError):
+            Station(station.folder).trusted()
+        with pytest.raises(BundleError):
+            Station(station.folder).import_bundle(old)
+    assert Station(station.folder).import_bundle(newest).tree_size == ledger.tree_size
+
+
 def test_a_failed_write_leaves_the_old_list(
     station: Station, ledger: TinyLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +158,7 @@ def test_a_failed_write_leaves_the_old_list(
         station.import_bundle(ledger.bundle())
     assert caught.value.code == "storage_failed"
     assert station.export_bundle() == old
-    assert files(station) == {"pin.json", "bundle.cbor"}
+    assert files(station) == {"pin.json", "bundle.cbor", "head.json"}
 
 
 def test_s9_a_seized_station_holds_nothing_of_any_person(station: Station, ledger: TinyLedger) -> None:
