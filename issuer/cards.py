@@ -24,15 +24,13 @@ from credential.core.qr_text import PREFIX, SealKeys, format_seal_keys
 from issuer.card_pdf import (
     BACK_MAX_VERSION,
     FRONT_MAX_VERSION,
-    SLIP_MAX_VERSION,
     CardFace,
     render_batch,
-    render_slip,
-    render_words_sheet,
 )
 from issuer.errors import InputError, IssuerError
 from issuer.files import replace_file
 from issuer.qr import make_symbol, read_back, symbol_png, version_for
+from issuer.sheet_pdf import SLIP_MAX_VERSION, render_slip, render_words_sheet
 from ledger.core.calendar_days import date_of_seconds
 from ledger.core.cells import CELL_PATH_SIZE_BYTES
 

@@ -8,6 +8,7 @@ given (`against`), or the cosignatures of witnesses are looked at.
 
 from __future__ import annotations
 
+import gc
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -91,7 +92,8 @@ def _chunks(source_name: str, source: Source, run: _Audit, jobs: int) -> Iterato
     context = get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(["ledger.audit.chunk"])
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    # What is there at the start stays: the collector need not look at it again and again.
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=gc.freeze) as pool:
         waiting: deque[Future[ExaminedChunk]] = deque()
         try:
             for start, stop in ranges:

@@ -199,15 +199,14 @@ def match_credential(entry: bytes) -> MatchedCredential | None:
     (_, protected, alg, kid, iss_head, iss, sub, payload_head, payload, exp, iat, cnf, vct_head, vct, idx, uri_head,
      uri, digest_head, digests) = match.groups()  # fmt: skip
     iat_s, exp_s, rows = int.from_bytes(iat), int.from_bytes(exp), _DIGEST_ROWS[digest_head]
+    size = len(payload)
     if (
         entry[3] != len(protected)
-        or len(protected) < 24
         or iss_head != _TEXT_HEADS[len(iss)]
         or vct_head != _TEXT_HEADS[len(vct)]
         or uri_head != _TEXT_HEADS[len(uri)]
         or rows.size != len(digests)
-        or int.from_bytes(payload_head[1:]) != len(payload)
-        or (len(payload) < 256) != (len(payload_head) == 2)
+        or payload_head != (b"\x58%c" % size if size < 256 else b"\x59%c%c" % (size >> 8, size & 255))
         or exp_s < 65_536
         or iat_s < 65_536
     ):
