@@ -14,6 +14,7 @@ leaves nothing half written.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from rich.table import Table
 from credential.core.case_file import CASE_FILE_MAX_BYTES, open_case, parse_case_file
 from credential.core.issue import SCOPES, Companion, PersonClaims
 from credential.core.profiles import built_in_profiles
-from issuer import batch_cli, cli_desk, status_cli
+from issuer import batch_cli, status_cli
 from issuer.cards import stem_of
 from issuer.claims import claims_of, companion_of
 from issuer.cli_desk import DESK, DeskFolder, PassphraseFile, desk_at_work, err, out, today
@@ -247,7 +248,9 @@ def _folder(chosen: Path | None, desk: Path) -> Path:
     return folder
 
 
-def _hand_out_all(desk: Desk, folder: Path, outcomes: list[tuple[str, Issued | CodedError, Papers]]) -> int:
+def _hand_out_all(
+    desk: Desk, folder: Path, outcomes: Sequence[tuple[str, Issued | CodedError, Papers]]
+) -> int:
     """Write the papers of everybody who was issued, and return the worst exit code.
 
     One failure does not stop the others: they are on the ledger already and must get their papers.

@@ -1,7 +1,7 @@
 """The status commands of a desk: `sc-issuer status change` and `sc-issuer status batch`.
 
-    $ sc-issuer status change card-AbC.case --set replaced
-    $ sc-issuer status batch REPLACED.csv --dry-run
+$ sc-issuer status change card-AbC.case --set replaced
+$ sc-issuer status batch REPLACED.csv --dry-run
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from credential.core.issue import StatusPlace
 from issuer.cli_desk import DESK, DeskFolder, PassphraseFile, desk_at_work, err, now_s, out
 from issuer.errors import InputError
 from issuer.files import read_file
-from issuer.status_batch import HELD_LATER, Plan, parse_seqs
+from issuer.status_batch import Plan, parse_seqs
 from issuer.status_changes import CHANGES
-from ledger.codes import EXIT_OK, EXIT_VERDICT, exit_code
+from ledger.codes import EXIT_VERDICT
 
 app = typer.Typer(help="Change the status of credentials.", no_args_is_help=True)
 
@@ -93,3 +93,22 @@ def batch(
             out.print(f"Registered: {plan.row_count} changes in {len(plan.statements)} statements")
     if plan.refused:
         raise typer.Exit(EXIT_VERDICT)
+
+
+def _show(plan: Plan, *, dry_run: bool, left_over: int) -> None:
+    """Print what the plan is, and every row that it leaves out."""
+    for item in plan.refused:
+        err.print(f"row {item.number}: {item.code}: {item.reason} [{item.field}]", markup=False)
+    table = Table("list", "seq", "changes", title="To be sent" if dry_run else "Statements")
+    for statement in plan.statements:
+        table.add_row(statement.uri, str(statement.seq), str(len(statement.rows)))
+    out.print(table)
+    if left_over:
+        when = "would be sent first" if dry_run else "sent first"
+        out.print(f"Statements of an interrupted run, {when}: {left_over}")
+    out.print(f"Changes: {plan.row_count}; already so: {plan.already}; left out: {len(plan.refused)}")
+    if plan.may_be_held:
+        out.print(
+            f"Withdrawals and suspensions among them: {plan.may_be_held}. Quarantine is not in force; a "
+            "ledger where it is may hold such changes until governors confirm them."
+        )

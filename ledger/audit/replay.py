@@ -40,6 +40,8 @@ from ledger.core.statement import PADDING, Statement
 from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, TileNodes, TilePath, hash_tile, split_hashes
 from ledger.errors import CodedError, ForkAlarm, LedgerError, VerificationError
 
+FEW_CHUNKS: Final = 4
+"""Below this many chunks the processes would take longer to start than to work."""
 AHEAD_PER_JOB: Final = 3
 Progress = Callable[[int, int], None]
 
@@ -83,7 +85,7 @@ def _chunks(source_name: str, source: Source, run: _Audit, jobs: int) -> Iterato
     yield examine(source, 0, min(FIRST_CHUNK_ENTRIES, size), size, run.keys)
     starts = range(FIRST_CHUNK_ENTRIES, size, CHUNK_ENTRIES)
     ranges = [(start, min(start + CHUNK_ENTRIES, size)) for start in starts]
-    if jobs <= 1 or not ranges:
+    if jobs <= 1 or len(ranges) < FEW_CHUNKS:
         for start, stop in ranges:
             yield examine(source, start, stop, size, run.keys)
         return
