@@ -25,7 +25,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from credential.errors import CredentialError
 from issuer.batch_folder import BatchFolder, SheetPerson
 from issuer.batch_journal import BatchJournal, JournalRow
 from issuer.claims import claims_of
@@ -35,7 +34,7 @@ from issuer.desk_store import LISTED, PENDING, REFUSED, Outgoing
 from issuer.errors import InputError
 from issuer.issued import Prepared
 from issuer.ledger_client import is_refusal
-from issuer.people_csv import column_of, content_of, count_people, key_of, person_of, read_people
+from issuer.people_csv import COLUMNS, column_of, content_of, count_people, key_of, person_of, read_people
 from issuer.places import PlaceDraw
 from ledger.codes import CODES
 from ledger.errors import CodedError
@@ -269,7 +268,6 @@ class BatchRun:
     def _refuse(self, row: TableRow, row_key: str, error: CodedError) -> None:
         if error.code in _NOT_OF_A_ROW and error.field != "portrait":
             raise error
-        from_core = isinstance(error, CredentialError)
-        name = column_of(error.field) if from_core else error.field
+        name = error.field if error.field in COLUMNS else column_of(error.field)
         self._report.errors.append(RowError.of(row.number, row_key, error, name))
         self._step(1, "Reading")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 import zxingcpp
@@ -61,6 +62,9 @@ CAPACITY_BYTES: Final[dict[int, int]] = {
     33: 1576,
 }
 """Bytes of CBOR that `SC1:` + Base45 carries in a version at error correction M."""
+
+SYMBOLS_KEPT: Final = 2048
+"""A symbol is made once and drawn twice: to be read back, and on paper. As many as a sheet of 500 people has."""
 
 ErrorCorrection = Literal["L", "M", "Q", "H"]
 Mask = Literal[0, 1, 2, 3, 4, 5, 6, 7]
@@ -118,6 +122,7 @@ def version_for(size_bytes: int) -> int:
     raise IssuerError("too_large", "the code would be larger than any that is printed", field="qr")
 
 
+@lru_cache(maxsize=SYMBOLS_KEPT)
 def make_symbol(
     text: str, *, max_version: int, error_correction: ErrorCorrection = "M", mask: Mask = MASK
 ) -> QrSymbol:
