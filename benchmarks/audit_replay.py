@@ -34,6 +34,7 @@ def measure_speed(rounds: int, size: int, progress: Progress) -> list[Figure]:
         count = max(64, ledger.signatures // 4 // jobs)
         with worker_pool() as pool:
             list(pool.map(check_bare_in_worker, [count] * jobs))
+            _passed(ledger, jobs)  # warm: the file is in memory, and the server of forks runs
             ratios, rates = [], []
             advance = progress("P6 rounds", rounds)
             before = bare_rate(pool, count)

@@ -108,7 +108,7 @@ def format_errors(errors: Iterable[RowError]) -> bytes:
 
 def _check_header(cells: Sequence[str], columns: Collection[str], required: Sequence[str]) -> list[str]:
     header = [cell.strip().lower() for cell in cells[:_CELLS_MAX]]
-    if len(set(header)) != len(cells) or not set(header) <= set(columns):
+    if not any(header) or len(set(header)) != len(cells) or not set(header) <= set(columns):
         raise InputError("table", f"must have a header of some of these columns: {', '.join(columns)}")
     missing = [name for name in required if name not in header]
     if missing:

@@ -12,9 +12,9 @@ costs nine times the time and does not read better (`MASK` says what was measure
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import zxingcpp
 from PIL import Image
@@ -63,13 +63,14 @@ CAPACITY_BYTES: Final[dict[int, int]] = {
 }
 """Bytes of CBOR that `SC1:` + Base45 carries in a version at error correction M."""
 
-SYMBOLS_KEPT: Final = 2048
-"""A symbol is made once and drawn twice: to be read back, and on paper. As many as a sheet of 500 people has."""
-
 ErrorCorrection = Literal["L", "M", "Q", "H"]
 Mask = Literal[0, 1, 2, 3, 4, 5, 6, 7]
 _LEVEL_BITS: Final[dict[ErrorCorrection, Literal[0, 1, 2, 3]]] = {"L": 1, "M": 0, "Q": 3, "H": 2}
 _ALPHANUMERIC_MODE: Final = 2
+_PERHAPS_NUMERIC: Final = re.compile(r"\A[0-9]{6}|[0-9]{6}\Z|[0-9]{12}|\A[0-9]+\Z")
+"""Runs of digits for which the fast encoder may leave alphanumeric mode. In codes of cards they are very rare."""
+_DARK_OF_PIXEL: Final = bytes(1 if pixel == 0 else 0 for pixel in range(256))
+Modules = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,6 @@ def version_for(size_bytes: int) -> int:
     raise IssuerError("too_large", "the code would be larger than any that is printed", field="qr")
 
 
-@lru_cache(maxsize=SYMBOLS_KEPT)
 def make_symbol(
     text: str, *, max_version: int, error_correction: ErrorCorrection = "M", mask: Mask = MASK
 ) -> QrSymbol:
@@ -140,16 +140,56 @@ def make_symbol(
     """
     if not text or not ALPHANUMERIC.issuperset(text):
         raise IssuerError("malformed", "a code holds 1 or more alphanumeric characters", field="qr.text")
+    modules = None if _PERHAPS_NUMERIC.search(text) else _encode(text, error_correction, mask)
+    if modules is None:
+        modules = _encode_alphanumeric(text, error_correction, mask)
+    version = (len(modules) - 17) // 4
+    if version > max_version:
+        raise IssuerError("too_large", f"version {version} is needed, {max_version} fits", field="qr.version")
+    return QrSymbol(version, modules)
+
+
+def _encode(text: str, error_correction: ErrorCorrection, mask: Mask) -> Modules | None:
+    """Return the modules from the fast encoder, or None where it would take other ways than ours.
+
+    It picks the version by itself only without a mask, and lowers the error correction of a long text.
+    """
+    try:
+        code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level=error_correction)
+        if code.ec_level != error_correction:
+            return None
+        side, _ = _pixels(code)
+        code = zxingcpp.create_barcode(
+            text,
+            zxingcpp.BarcodeFormat.QRCode,
+            ec_level=error_correction,
+            version=(side - 17) // 4,
+            data_mask=mask,
+        )
+    except ValueError:
+        return None
+    side, pixels = _pixels(code)
+    dark = pixels.translate(_DARK_OF_PIXEL)
+    return tuple(dark[start : start + side] for start in range(0, side * side, side))
+
+
+def _pixels(code: zxingcpp.Barcode) -> tuple[int, bytes]:
+    """Return side and pixels of a symbol, one pixel for each module."""
+    drawn: Any = zxingcpp.write_barcode_to_image(code, scale=1, add_quiet_zones=False)
+    view = memoryview(drawn)
+    return len(view), view.tobytes()
+
+
+def _encode_alphanumeric(text: str, error_correction: ErrorCorrection, mask: Mask) -> Modules:
+    """Return the modules of the whole text in alphanumeric mode, digits too; thirty times slower."""
     code = QRCode(error_correction=_LEVEL_BITS[error_correction], mask_pattern=mask)
     code.add_data(util.QRData(text, mode=_ALPHANUMERIC_MODE))
     try:
-        version = code.best_fit()
+        code.best_fit()
     except (exceptions.DataOverflowError, ValueError) as error:
         raise IssuerError("too_large", "the text fits no code", field="qr.text") from error
-    if version > max_version:
-        raise IssuerError("too_large", f"version {version} is needed, {max_version} fits", field="qr.version")
     code.make(fit=False)
-    return QrSymbol(version, tuple(bytes(1 if dark else 0 for dark in row) for row in code.modules))
+    return tuple(bytes(1 if dark else 0 for dark in row) for row in code.modules)
 
 
 def symbol_image(symbol: QrSymbol, scale: int, quiet_zone: int = QUIET_ZONE_MODULES) -> Image.Image:

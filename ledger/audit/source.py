@@ -31,7 +31,9 @@ from ledger.store.entries import LedgerReader
 
 HTTP_TIMEOUT_S: Final = 30.0
 MAX_NOTE_BYTES: Final = 65_536
-_ENTRIES: Final = "SELECT entry, chain FROM entries WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
+_ENTRIES: Final = (
+    "SELECT entry, chain FROM entries WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index"
+)
 _TILE: Final = "SELECT data FROM tiles WHERE level = ? AND n = ?"
 
 

@@ -8,8 +8,9 @@ import json
 import random
 import re
 import sqlite3
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -30,8 +31,8 @@ from verifier.core.verdict import judge
 
 PEOPLE = 200
 SHEET = 25
-KILLS = 4
-LONGEST_RUN_S = 3.5
+KILLS = 3
+LIMIT_S = 300
 KEYS = [f"case/{number:04}" for number in range(PEOPLE)]
 
 
@@ -52,14 +53,47 @@ def point_desk_at(town: Town, server: Server) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"ledger_url": server.url}))
 
 
-def run_and_kill(town: Town, chance: random.Random) -> bool:
-    """Run the batch and kill it; whether it was killed before its end."""
-    process = town.start("issuer", "batch", "people.csv", "--out", "sheets", "--size", str(SHEET))
-    time.sleep(chance.uniform(1.0, LONGEST_RUN_S))
+def start(town: Town) -> subprocess.Popen[str]:
+    return town.start("issuer", "batch", "people.csv", "--out", "sheets", "--size", str(SHEET))
+
+
+def run_to_the_end(town: Town) -> str:
+    process = start(town)
+    out, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, out + err
+    return out
+
+
+def run_and_kill(town: Town, is_time: Callable[[], bool], delay_s: float) -> bool:
+    """Run the batch and kill it a little after its moment has come; whether it was killed before its end."""
+    process = start(town)
+    ends = time.monotonic() + LIMIT_S
+    while process.poll() is None and not is_time():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+    time.sleep(delay_s)
     killed = process.poll() is None
     process.kill()
     process.communicate(timeout=30)
     return killed
+
+
+def has_signed(town: Town) -> bool:
+    """Whether the rows are in the journal, so that the desk is about to send or sending."""
+    address = f"file:{town.folder / 'desk' / 'desk.sqlite'}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as state:
+            return bool(state.execute("SELECT count(*) FROM batch_row").fetchone()[0])
+    except sqlite3.OperationalError:  # not there yet, or being written
+        return False
+
+
+def count_files(town: Town) -> int:
+    return sum(1 for _ in (town.folder / "sheets").rglob("*"))
+
+
+def has_files(town: Town, goal: int) -> Callable[[], bool]:
+    return lambda: count_files(town) >= goal
 
 
 def cards(folder: Path) -> Iterator[tuple[str, str, str]]:
@@ -94,10 +128,13 @@ def test_a_batch_that_is_killed_again_and_again_gives_each_person_one_card(town:
     chance = random.Random(20261122)
     with town.serve() as server:
         point_desk_at(town, server)
-        kills = sum(run_and_kill(town, chance) for _ in range(KILLS))
-        assert kills >= 2
-        town.run("issuer", "batch", "people.csv", "--out", "sheets", "--size", str(SHEET))
-        again = town.run("issuer", "batch", "people.csv", "--out", "sheets", "--size", str(SHEET))
+        kills = int(run_and_kill(town, lambda: has_signed(town), chance.uniform(0, 0.2)))
+        for _ in range(KILLS):
+            goal = count_files(town) + chance.randrange(1, 2 * SHEET)
+            kills += run_and_kill(town, has_files(town, goal), chance.uniform(0, 0.1))
+        assert kills >= 3
+        run_to_the_end(town)
+        again = run_to_the_end(town)
         assert f"Issued: 0; done before: {PEOPLE}; not issued: 0" in again
         bundle = httpx.get(f"{server.url}/bundle", timeout=30).content
         assert server.stop() in (0, -15, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from credential.core.base45 import encode
+from issuer import qr
 from issuer.errors import InputError, IssuerError
 from issuer.qr import (
     ALPHANUMERIC,
@@ -141,3 +143,18 @@ def test_a_stain_within_the_error_correction_still_reads(damage_share: float) ->
     side = int(image.width * damage_share**0.5)
     image.paste(255, (image.width // 2, image.height // 2, image.width // 2 + side, image.height // 2 + side))
     assert read_symbols(image) == [text]
+
+
+@pytest.mark.parametrize("length", [4, 40, 300, 901, 903, 1500, 2400, 3390])
+def test_both_encoders_draw_the_same_symbol(length: int) -> None:
+    chance = random.Random(length)
+    text = "SC1:" + "".join(chance.choice(sorted(ALPHANUMERIC)) for _ in range(length - 4))
+    for mask in cast("tuple[qr.Mask, ...]", (0, 4, 7)):
+        assert make_symbol(text, max_version=40, mask=mask).modules == qr._encode_alphanumeric(
+            text, "M", mask
+        )
+
+
+@pytest.mark.parametrize("text", ["7", "0123456789" * 20, "SC1:" + "1" * 40 + "A", "SC1:A" + "123456" * 3])
+def test_runs_of_digits_stay_in_alphanumeric_mode(text: str) -> None:
+    assert make_symbol(text, max_version=40).modules == qr._encode_alphanumeric(text, "M", MASK)
