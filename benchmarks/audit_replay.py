@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.big_ledger import Advance, BigLedger, build_big_ledger
 from benchmarks.measure import Figure, Goal, cores, seconds
-from benchmarks.signed_statements import check_bare_in_worker
+from benchmarks.signed_statements import bare_rate, check_bare_in_worker, worker_pool
 from ledger.audit import audit
 
 Progress = Callable[[str, int], Advance]
@@ -35,15 +32,15 @@ def measure_speed(rounds: int, size: int, progress: Progress) -> list[Figure]:
     with tempfile.TemporaryDirectory() as temporary:
         ledger = build_big_ledger(Path(temporary) / "ledger", size, progress(f"{size:,} entries", size))
         count = max(64, ledger.signatures // 4 // jobs)
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        with worker_pool() as pool:
             list(pool.map(check_bare_in_worker, [count] * jobs))
+            _passed(ledger, jobs)  # warm: the file is in memory, and the server of forks runs
             ratios, rates = [], []
             advance = progress("P6 rounds", rounds)
-            before = _bare_rate(pool, jobs, count)
+            before = bare_rate(pool, count)
             for at in range(rounds):
                 rate = ledger.signatures / seconds(lambda: _passed(ledger, jobs))
-                after = _bare_rate(pool, jobs, count)
+                after = bare_rate(pool, count)
                 ratios.append(rate / ((before + after) / 2))
                 rates.append((round(rate), round((before + after) / 2)))
                 before = after
@@ -62,14 +59,6 @@ def measure_speed(rounds: int, size: int, progress: Progress) -> list[Figure]:
 def _passed(ledger: BigLedger, jobs: int) -> None:
     report = audit(str(ledger.folder), ledger.pin, jobs=jobs)
     assert report.ok, report
-
-
-def _bare_rate(pool: ProcessPoolExecutor, jobs: int, count: int) -> float:
-    # Two portions each, so that a process that ends early takes from the other as in an audit.
-    portions = [count] * jobs * 2
-    start = time.perf_counter()
-    list(pool.map(check_bare_in_worker, portions))
-    return count * len(portions) / (time.perf_counter() - start)
 
 
 def measure_memory(sizes: tuple[int, int], progress: Progress, far_size: int = 1_000_000) -> list[Figure]:

@@ -6,15 +6,19 @@ bounded memory, through the code that the service itself uses.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measure import cores
-from benchmarks.signed_statements import IDENTITY, ISSUERS, claims_of, issuer_name, signed_batches
+from benchmarks.signed_statements import (
+    IDENTITY,
+    ISSUERS,
+    claims_of,
+    issuer_name,
+    signed_batches,
+    worker_pool,
+)
 from ledger.core.actions import Admission, Admit, Scope
 from ledger.core.calendar_days import month_of_seconds
 from ledger.core.chain import chain_start
@@ -67,8 +71,7 @@ def build_big_ledger(folder: Path, size: int, advance: Advance = lambda size: No
     writing = _Writing(LedgerWriter(engine))
     credentials = EPOCH_ENTRIES - 1
     sizes = [credentials - (at % STATUS_EVERY == 1) for at in range(max(1, -(-size // EPOCH_ENTRIES)))]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores(), mp_context=context) as pool:
+    with worker_pool() as pool:
         for at, batch in enumerate(signed_batches(pool, sizes, START_S)):
             writing.close_epoch([*writing.status_changes(at), *batch])
             advance(writing.tree.size)

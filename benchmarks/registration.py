@@ -13,11 +13,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,9 +29,11 @@ from benchmarks.signed_statements import (
     IDENTITY,
     ISSUERS,
     VALIDITY_DAYS,
+    bare_rate,
     check_bare_in_worker,
     issuer_name,
     signed_batches,
+    worker_pool,
 )
 from ledger.core.actions import Action, Admission, Admit, Scope
 from ledger.core.calendar_days import DAY_S
@@ -74,9 +74,7 @@ def measure(rounds: int, statements: int, rows: int, progress: Progress) -> list
 
 async def _measure(folder: Path, rounds: int, statements: int, rows: int, progress: Progress) -> list[Figure]:
     now_s = time.time_ns() // 1_000_000_000
-    jobs = cores()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    with worker_pool() as pool:
         sizes = [1000] * -(-2 * (rounds + 1) * statements // 1000)
         advance = progress("signing", len(sizes))
         entries: list[bytes] = []
@@ -84,7 +82,7 @@ async def _measure(folder: Path, rounds: int, statements: int, rows: int, progre
             entries += batch
             advance(at)
         feed = iter(entries)
-        list(pool.map(check_bare_in_worker, [BARE_COUNT] * jobs))
+        list(pool.map(check_bare_in_worker, [BARE_COUNT] * cores()))
         service = _found(folder / "ledger")
         await service.start()
         try:
@@ -94,11 +92,11 @@ async def _measure(folder: Path, rounds: int, statements: int, rows: int, progre
             runs = []
             advance = progress("P3 rounds", rounds)
             for at in range(rounds):
-                bare = [_bare_rate(pool, jobs)]
+                bare = [bare_rate(pool, BARE_COUNT)]
                 one = await _register(service, itertools.islice(feed, statements), 1)
-                bare.append(_bare_rate(pool, jobs))
+                bare.append(bare_rate(pool, BARE_COUNT))
                 eight = await _register(service, itertools.islice(feed, statements), WINDOW)
-                bare.append(_bare_rate(pool, jobs))
+                bare.append(bare_rate(pool, BARE_COUNT))
                 model = rows / seconds(lambda: _write_rows(folder / "rows.db", entries[:rows]))
                 runs.append((one, eight, model, sum(bare) / len(bare)))
                 (folder / "rows.db").unlink()
@@ -200,10 +198,3 @@ def _write_rows(path: Path, entries: list[bytes]) -> None:
             session.add(Row(leaf_index=index, entry=entry, chain=entry[:32], statement_id=entry[-32:]))
             session.commit()
     engine.dispose()
-
-
-def _bare_rate(pool: ProcessPoolExecutor, jobs: int) -> float:
-    portions = [BARE_COUNT] * jobs * 2
-    start = time.perf_counter()
-    list(pool.map(check_bare_in_worker, portions))
-    return BARE_COUNT * len(portions) / (time.perf_counter() - start)

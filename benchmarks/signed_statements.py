@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import multiprocessing
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from typing import Any, Final, NamedTuple
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from benchmarks.measure import cores
 from ledger.core.calendar_days import DAY_S, exp_for
 from ledger.core.claims import CredentialClaims
 from ledger.core.cose_key import PublicKey
@@ -26,6 +31,7 @@ IDENTITY: Final = "sc:identity"
 DIGESTS, VALIDITY_DAYS = 4, 1095
 _PER_LIST: Final = 70_000
 """Credentials on a list before the next one, which opens when half of the places are taken."""
+_AHEAD: Final = 16
 _PLACES: Final = 131_072
 _STEP: Final = 48_271
 """Odd, so that its multiples take every place of a list once, in an order like drawn ones."""
@@ -62,25 +68,21 @@ def sign_range(start: int, stop: int, iat_s: int) -> list[bytes]:
     ]
 
 
+def worker_pool() -> Executor:
+    """Return processes, one for each core, that sign or check bare signatures."""
+    return ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn"))
+
+
 def signed_batches(pool: Executor, sizes: Sequence[int], iat_s: int) -> Iterator[list[bytes]]:
-    """Yield batches of entries of these sizes, signed by the processes of a pool a little ahead."""
-    starts = [sum(sizes[:at]) for at in range(len(sizes))] if len(sizes) < 64 else _running(sizes)
-    ahead = 16
-    waiting: list[Any] = []
-    for start, size in zip(starts, sizes, strict=True):
-        waiting.append(pool.submit(sign_range, start, start + size, iat_s))
-        if len(waiting) >= ahead:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
-
-
-def _running(sizes: Sequence[int]) -> list[int]:
-    starts, total = [], 0
-    for size in sizes:
-        starts.append(total)
-        total += size
-    return starts
+    """Yield batches of entries of these sizes, signed by a pool that goes a little ahead."""
+    waiting: deque[Future[list[bytes]]] = deque()
+    stops = list(accumulate(sizes))
+    for size, stop in zip(sizes, stops, strict=True):
+        waiting.append(pool.submit(sign_range, stop - size, stop, iat_s))
+        if len(waiting) >= _AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 class BareSignature(NamedTuple):
@@ -111,6 +113,15 @@ def check_bare(signatures: Sequence[BareSignature]) -> None:
 
 
 _kept: dict[int, list[BareSignature]] = {}
+
+
+def bare_rate(pool: Executor, count: int) -> float:
+    """Return how many bare signatures all cores check in a second, `count` in each portion of the work."""
+    # Two portions for each core, so that a process that ends early takes from the other, as in an audit.
+    portions = [count] * cores() * 2
+    start = time.perf_counter()
+    list(pool.map(check_bare_in_worker, portions))
+    return count * len(portions) / (time.perf_counter() - start)
 
 
 def check_bare_in_worker(count: int) -> int:

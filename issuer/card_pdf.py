@@ -1,4 +1,4 @@
-"""What the desk prints: the card, the sheet of words and the slip, as PDF with vector codes.
+"""The card as PDF with vector codes; words sheets, slips and checklists are `issuer.sheet_pdf`.
 
 A card is ID-1 (85.6 by 54 mm), front and back side by side, to be cut at the corner marks, folded and glued.
 It is neutral: it does not say what kind of person carries it, and a name stands on it only if the
@@ -20,8 +20,8 @@ from credential.core.names import Name, detect_script
 from issuer.card_words import ENGLISH, CardWords
 from issuer.errors import InputError
 from issuer.fonts import RIGHT_TO_LEFT, can_print
-from issuer.paper import INK, PAGE_WIDTH_MM, QUIET, Colour, Paper, Style
-from issuer.qr import QUIET_ZONE_MODULES, QrSymbol, make_symbol
+from issuer.paper import INK, PAGE_WIDTH_MM, QUIET, Paper, Style
+from issuer.qr import QrSymbol, make_symbol
 
 CARD_WIDTH_MM: Final = 85.6
 CARD_HEIGHT_MM: Final = 54.0
@@ -29,13 +29,11 @@ FRONT_MODULE_MM: Final = 0.5
 FRONT_MAX_VERSION: Final = 20
 BACK_MAX_VERSION: Final = 33
 """Largest version whose modules are still 0.33 mm (0.3375 mm; 1,576 bytes)."""
-SLIP_MAX_VERSION: Final = 14
 CARDS_PER_PAGE: Final = 4
-WORDS_PER_SHEET: Final = 12
 _CODE_SPACE_MM: Final = 53.0
-_EDGE_MM: Final = 4.0
+EDGE_MM: Final = 4.0
 _LEFT_MM: Final = (PAGE_WIDTH_MM - 2 * CARD_WIDTH_MM) / 2
-_ROW_TOPS_MM: Final = (18.0, 86.0, 154.0, 222.0)
+ROW_TOPS_MM: Final = (18.0, 86.0, 154.0, 222.0)
 
 _TITLE: Final = Style(9.5, 6, 2, heavy=True, leading=1.2)
 _NAME: Final = Style(11, 3.5, 3, leading=1.35)
@@ -47,7 +45,6 @@ _NAME_SCALES: Final = (1, 0.9, 0.8, 0.7, 0.6, 0.5)
 _NAME_MIN_PT: Final = 3.5
 _NOTE: Final = Style(6.5, 5, 6, colour=INK, leading=1.35)
 _HINT: Final = Style(8, 6, 3, colour=QUIET, leading=1.4)
-_RULE: Final = Style(13, leading=1.35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ def render_card(face: CardFace, words: CardWords = ENGLISH, *, created: datetime
         created: creation date of the document; give a whole day, since the file is kept by printers.
 
     Raises:
-        CodedError: too_large where a code does not fit, malformed for a text that is not alphanumeric,
+        IssuerError: too_large where a code does not fit, malformed for a text that is not alphanumeric,
             unsupported where the issuer's name or a text is in a script without a font.
     """
     return render_batch((face,), words, created=created)
@@ -93,78 +90,24 @@ def render_batch(faces: Sequence[CardFace], words: CardWords = ENGLISH, *, creat
 
     Raises:
         InputError: no card at all.
-        CodedError: as for `render_card`.
+        IssuerError: as for `render_card`.
     """
     if not faces:
         raise InputError("faces", "must have at least one card")
-    with _paper(words, created) as paper:
+    with open_paper(words, created) as paper:
         for place, face in enumerate(faces):
             row = place % CARDS_PER_PAGE
             if row == 0:
                 paper.add_page()
-            _draw_card(paper, face, words, _ROW_TOPS_MM[row])
+            _draw_card(paper, face, words, ROW_TOPS_MM[row])
             if row == CARDS_PER_PAGE - 1 or place == len(faces) - 1:
-                below = _ROW_TOPS_MM[row] + CARD_HEIGHT_MM + 8
+                below = ROW_TOPS_MM[row] + CARD_HEIGHT_MM + 8
                 paper.draw_text(words.card_hint, _LEFT_MM, below, 2 * CARD_WIDTH_MM, _HINT)
         return paper.finish()
 
 
-def render_words_sheet(
-    secret_words: Sequence[str], words: CardWords = ENGLISH, *, created: datetime
-) -> bytes:
-    """Return a page of its own with the bearer's 12 words, numbered, and what they are for.
-
-    Raises:
-        InputError: not 12 words.
-    """
-    if len(secret_words) != WORDS_PER_SHEET:
-        raise InputError("words", "must be 12 words")
-    with _paper(words, created) as paper:
-        paper.add_page()
-        left, width = 25.0, 160.0
-        y = paper.draw_text(words.words_title, left, 26, width, Style(26, heavy=True))
-        paper.draw_accent(left, y + 1.5, width, 22, 0.9)
-        y = paper.draw_text(words.words_purpose, left, y + 8, width, Style(14, leading=1.4)) + 8
-        for place, word in enumerate(secret_words):
-            column, row = divmod(place, WORDS_PER_SHEET // 2)
-            x, top = left + column * 82, y + row * 18.5
-            paper.draw_frame(paper.start_x(x, 78), top, 78, 15)
-            number = Style(13, colour=QUIET, align="centre")
-            paper.draw_text(str(place + 1), paper.start_x(x + 2, 12), top + 4.6, 12, number)
-            paper.draw_text(word, paper.start_x(x + 17, 58), top + 2.6, 58, Style(22, 12, 1))
-        y += WORDS_PER_SHEET // 2 * 18.5 + 8
-        for draw_sign, rule in zip(
-            (_sign_keep, _sign_no_photograph, _sign_ask), words.words_rules, strict=True
-        ):
-            draw_sign(paper, paper.start_x(left, 12) + 6, y + 6)
-            text_width = width - 20
-            below = paper.draw_text(rule, paper.start_x(left + 20, text_width), y + 2.6, text_width, _RULE)
-            y = max(below, y + 12) + 6
-        paper.draw_text(words.words_lost, left, 276, width, Style(11, colour=QUIET))
-        return paper.finish()
-
-
-def render_slip(slip_text: str, words: CardWords = ENGLISH, *, created: datetime) -> bytes:
-    """Return a page with the slip whose code opens the closed parts of one card, in the size of a card.
-
-    Raises:
-        CodedError: too_large where the code does not fit, malformed for a text that is not alphanumeric.
-    """
-    symbol = make_symbol(slip_text, max_version=SLIP_MAX_VERSION)
-    with _paper(words, created) as paper:
-        paper.add_page()
-        left, top = (PAGE_WIDTH_MM - CARD_WIDTH_MM) / 2, _ROW_TOPS_MM[0]
-        paper.draw_cut_marks(left, top, CARD_WIDTH_MM, CARD_HEIGHT_MM)
-        side = symbol.side_mm(FRONT_MODULE_MM)
-        paper.draw_symbol(symbol, left + 1.5, top + (CARD_HEIGHT_MM - side) / 2, FRONT_MODULE_MM)
-        x = left + 1.5 + side + 2
-        width = left + CARD_WIDTH_MM - _EDGE_MM - x
-        code_top = top + (CARD_HEIGHT_MM - side) / 2 + QUIET_ZONE_MODULES * FRONT_MODULE_MM
-        _draw_notes(paper, words.slip_title, words.slip_lines, x, code_top, width)
-        return paper.finish()
-
-
-def _paper(words: CardWords, created: datetime) -> Paper:
+def open_paper(words: CardWords, created: datetime) -> Paper:
+    """Return an empty document in the language of the bearer."""
     return Paper(created, words.language, right_to_left=detect_script(words.issued_by) in RIGHT_TO_LEFT)
 
 
@@ -177,9 +120,9 @@ def _draw_card(paper: Paper, face: CardFace, words: CardWords, top: float) -> No
     x = _LEFT_MM + (CARD_HEIGHT_MM - side) / 2
     paper.draw_symbol(front, x, top + (CARD_HEIGHT_MM - side) / 2, FRONT_MODULE_MM)
     column = x + side + 0.8
-    _draw_front_texts(paper, face, words, column, top, fold - _EDGE_MM - column)
+    _draw_front_texts(paper, face, words, column, top, fold - EDGE_MM - column)
     if face.back_text is None:
-        _draw_notes(paper, words.back_title, words.back_lines, fold + 8, top + 12, CARD_WIDTH_MM - 16, 1.25)
+        draw_notes(paper, words.back_title, words.back_lines, fold + 8, top + 12, CARD_WIDTH_MM - 16, 1.25)
     else:
         _draw_back_code(paper, make_symbol(face.back_text, max_version=BACK_MAX_VERSION), words, fold, top)
 
@@ -197,8 +140,8 @@ def _draw_front_texts(
         paper.text_height(label, width, _LABEL) + paper.text_height(value, width, style) + gap
         for label, value, style in facts
     )
-    facts_top = top + CARD_HEIGHT_MM - _EDGE_MM - height + gap
-    y = top + _EDGE_MM
+    facts_top = top + CARD_HEIGHT_MM - EDGE_MM - height + gap
+    y = top + EDGE_MM
     for line in face.title:
         y = paper.draw_text(line, x, y, width, _TITLE)
     paper.draw_accent(x, y + 0.9, width, 7, 0.6)
@@ -236,14 +179,15 @@ def _draw_back_code(paper: Paper, symbol: QrSymbol, words: CardWords, left: floa
     side = symbol.side_mm(module_mm)
     inset = (CARD_HEIGHT_MM - side) / 2
     paper.draw_symbol(symbol, left + CARD_WIDTH_MM - side - inset, top + inset, module_mm)
-    width = CARD_WIDTH_MM - side - inset - _EDGE_MM - 0.8
+    width = CARD_WIDTH_MM - side - inset - EDGE_MM - 0.8
     lines = (words.back_code_line, *words.back_lines)
-    _draw_notes(paper, words.back_title, lines, left + _EDGE_MM, top + _EDGE_MM, width, 0.92)
+    draw_notes(paper, words.back_title, lines, left + EDGE_MM, top + EDGE_MM, width, 0.92)
 
 
-def _draw_notes(
+def draw_notes(
     paper: Paper, title: str, lines: Sequence[str], x: float, y: float, width: float, scale: float = 1
 ) -> None:
+    """Draw a title, a bar and notes in a column."""
     heading = Style(9.5 * scale, 6, 2, heavy=True, leading=1.2)
     note = Style(_NOTE.size_pt * scale, 4.5, 6, leading=_NOTE.leading)
     y = paper.draw_text(title, x, y, width, heading)
@@ -251,46 +195,3 @@ def _draw_notes(
     y += 3.6
     for line in lines:
         y = paper.draw_text(line, x, y, width, note) + 1.4 * scale
-
-
-def _sign_keep(paper: Paper, x: float, y: float) -> None:
-    """Draw a padlock around (x, y)."""
-    _box(paper, x - 4, y - 1, 8, 6, INK)
-    paper.draw_lines(
-        (
-            (x - 2.6, y - 1),
-            (x - 2.6, y - 3.6),
-            (x - 1.2, y - 5),
-            (x + 1.2, y - 5),
-            (x + 2.6, y - 3.6),
-            (x + 2.6, y - 1),
-        ),
-        colour=INK,
-        thickness=0.6,
-    )
-    paper.draw_circle(x, y + 1.6, 0.8, colour=INK, thickness=0.6)
-
-
-def _sign_no_photograph(paper: Paper, x: float, y: float) -> None:
-    """Draw a camera, crossed out, around (x, y)."""
-    _box(paper, x - 5, y - 3, 10, 7, INK)
-    _box(paper, x - 2, y - 4.5, 4, 1.5, INK)
-    paper.draw_circle(x, y + 0.5, 2.2, colour=INK, thickness=0.6)
-    paper.draw_lines(((x - 6, y + 5.5), (x + 6, y - 5.5)), colour=INK, thickness=0.9)
-
-
-def _sign_ask(paper: Paper, x: float, y: float) -> None:
-    """Draw two people, of whom one asks, around (x, y)."""
-    for centre in (x - 3, x + 3):
-        paper.draw_circle(centre, y - 2, 1.5, colour=INK, thickness=0.6)
-        paper.draw_lines(
-            ((centre - 2.4, y + 5), (centre - 1.6, y + 1.2), (centre + 1.6, y + 1.2), (centre + 2.4, y + 5)),
-            colour=INK,
-            thickness=0.6,
-        )
-    paper.draw_lines(((x - 6, y + 5.5), (x + 6, y - 5.5)), colour=INK, thickness=0.9)
-
-
-def _box(paper: Paper, x: float, y: float, width: float, height: float, colour: Colour) -> None:
-    corners = ((x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y))
-    paper.draw_lines(corners, colour=colour, thickness=0.6)

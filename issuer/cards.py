@@ -26,15 +26,13 @@ from credential.core.qr_text import PREFIX, SealKeys, format_seal_keys
 from issuer.card_pdf import (
     BACK_MAX_VERSION,
     FRONT_MAX_VERSION,
-    SLIP_MAX_VERSION,
     CardFace,
     render_batch,
-    render_slip,
-    render_words_sheet,
 )
 from issuer.errors import InputError, IssuerError
 from issuer.files import replace_file
-from issuer.qr import make_symbol, read_back, symbol_png, version_for
+from issuer.qr import make_symbol, read_back, symbol_image, symbol_png, version_for
+from issuer.sheet_pdf import SLIP_MAX_VERSION, render_slip, render_words_sheet
 from ledger.core.calendar_days import date_of_seconds
 from ledger.core.cells import CELL_PATH_SIZE_BYTES
 
@@ -42,6 +40,7 @@ TITLE: Final = "Attestation"
 PROVISIONAL: Final = "not registered yet"
 REFERENCE_CHARACTERS: Final = 8
 _PNG_SCALE: Final = 6
+_CHECK_SCALE: Final = 3
 _FARTHEST: Final = Position(2**32 - 1, bytes(CELL_PATH_SIZE_BYTES))
 """As long as a position gets on a ledger of four thousand million entries."""
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -115,18 +114,34 @@ def print_card(
         IssuerError: too_large where a code does not fit; bad_input where a picture does not read as its
             code; unsupported where the name is in a script without a font.
     """
-    logged = case.logged()
-    codes = make_codes(logged, secret, random_bytes)
-    pictures = _make_pictures(codes)
-    faces = [_face(logged, case, codes.front, codes.back, print_name)]
-    if codes.portrait is not None:
-        faces.append(_face(logged, case, codes.front, codes.portrait, print_name))
+    codes = make_codes(case.logged(), secret, random_bytes)
     return CardPrints(
         codes,
-        pictures,
-        card_pdf=render_batch(faces, created=created),
+        pictures=_make_pictures(codes),
+        card_pdf=render_batch(make_faces(case, codes, print_name=print_name), created=created),
         slip_pdf=render_slip(codes.slip, created=created),
     )
+
+
+def make_faces(case: Case, codes: Codes, *, print_name: bool = False) -> list[CardFace]:
+    """Return what is printed on the card, and on a second one where there is a portrait.
+
+    Raises:
+        InputError: a name is wanted and there is none.
+    """
+    logged = case.logged()
+    backs = [codes.back] if codes.portrait is None else [codes.back, codes.portrait]
+    return [_face(logged, case, codes.front, back, print_name) for back in backs]
+
+
+def check_codes(codes: Codes) -> None:
+    """Read every code back from a picture of it.
+
+    Raises:
+        IssuerError: too_large where a code does not fit; bad_input where it does not read as its text.
+    """
+    for text, max_version in codes.limits().values():
+        read_back(symbol_image(make_symbol(text, max_version=max_version), _CHECK_SCALE), text)
 
 
 def make_words_sheet(secret: bytes, *, created: datetime) -> bytes:

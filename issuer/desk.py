@@ -36,6 +36,7 @@ from issuer.issued import Issued as Issued
 from issuer.issued import Prepared, provisional_case
 from issuer.ledger_client import LedgerClient, Registered, is_refusal
 from issuer.places import PlaceDraw
+from issuer.status_batch import StatusBatch
 from issuer.status_changes import StatusChanges
 from issuer.vault import Held, Papers, Vault
 from ledger.core.calendar_days import DAY_S
@@ -293,6 +294,10 @@ class Desk:
         """Sign and register one change of status; see `StatusChanges.change`."""
         changes = StatusChanges(self._config, self._signer, self._store, self._client)
         return changes.change(place, change, reason, seq, now_s=self._now_s())
+
+    def status_batch(self) -> StatusBatch:
+        """Return what changes many at once."""
+        return StatusBatch(self._config, self._signer, self._store, self._client)
 
     def _hold(self, vault: Vault, item: Prepared, papers: Papers) -> bytes:
         held = Held(item.secret, papers.words, papers.print_name)

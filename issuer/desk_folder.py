@@ -4,27 +4,32 @@ desk.json         settings (`desk_config`)
 key.pem           the issuer's key, encrypted
 application.cose  what the governors are asked to admit
 charter.cose      the pinned charter, once connected
-desk.sqlite       used places and what is on its way
+desk.sqlite       used places, what is on its way, rows of batches
+desk.lock         held by the command that works here
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from filelock import FileLock, Timeout
 
 from issuer.application import Application, check_application, format_application, make_application
 from issuer.desk import Desk
 from issuer.desk_config import CONFIG_MAX_BYTES, DeskConfig, format_config, parse_config
 from issuer.desk_store import DeskStore
 from issuer.errors import InputError, IssuerError
-from issuer.files import make_folder, read_file, replace_file, write_new
+from issuer.files import OWNER_ONLY, make_folder, read_file, replace_file, write_new
 from issuer.keys import load_key, make_key
 from issuer.ledger_client import LedgerClient, LedgerPin, pin_charter
 from issuer.ledger_http import HttpLedgerClient
 from issuer.ledger_view import open_view
+from issuer.vault import SALT_BYTES, Vault
 from ledger.core.bundle import parse_bundle
 from ledger.core.cose_key import SoftwareSigner
 from ledger.core.statement import MAX_ENTRY_BYTES
@@ -34,6 +39,8 @@ KEY: Final = "key.pem"
 APPLICATION: Final = "application.cose"
 CHARTER: Final = "charter.cose"
 STATE: Final = "desk.sqlite"
+LOCK: Final = "desk.lock"
+LOCK_WAIT_S: Final = 30.0
 
 MakeClient = Callable[[str, LedgerPin], LedgerClient]
 
@@ -139,6 +146,8 @@ def open_desk(
 ) -> Desk:
     """Open a connected desk.
 
+    Whoever issues or changes a status calls it inside `work_at`.
+
     Raises:
         IssuerError: not_found, usage where it is not connected, wrong_secret, storage_failed.
         InputError: the settings are not of their form.
@@ -146,7 +155,8 @@ def open_desk(
     config, client = open_client(folder, make_client)
     signer = load_key(folder / KEY, passphrase)
     store = DeskStore(folder / STATE)
-    return Desk(config, signer, store, client, random_bytes=random_bytes, now_s=now_s)
+    vault = Vault(passphrase, store.salt(random_bytes(SALT_BYTES)))
+    return Desk(config, signer, store, client, random_bytes=random_bytes, now_s=now_s, vault=vault)
 
 
 def open_client(folder: Path, make_client: MakeClient = HttpLedgerClient) -> tuple[DeskConfig, LedgerClient]:
@@ -161,3 +171,25 @@ def open_client(folder: Path, make_client: MakeClient = HttpLedgerClient) -> tup
         raise IssuerError("usage", "connect the desk to its ledger first", field="desk")
     charter = read_file(folder / CHARTER, "charter", max_size=MAX_ENTRY_BYTES)
     return config, make_client(config.ledger_url, pin_charter(charter, bytes.fromhex(config.charter)))
+
+
+@contextmanager
+def work_at(folder: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
+    """Work at a desk alone: two commands at once could sign for one person twice. A crash ends it, too.
+
+    Raises:
+        IssuerError: not_found, the folder has no desk; storage_failed, another command works at this desk.
+    """
+    if not (folder / CONFIG).exists():
+        raise IssuerError("not_found", "there is no such file", field="desk")
+    lock = FileLock(folder / LOCK, mode=OWNER_ONLY)
+    try:
+        lock.acquire(timeout=wait_s)
+    except Timeout:
+        raise IssuerError("storage_failed", "another command works at this desk", field="desk") from None
+    except OSError as error:
+        raise IssuerError("storage_failed", "the desk cannot be locked", field="desk") from error
+    try:
+        yield
+    finally:
+        lock.release()

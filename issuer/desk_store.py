@@ -121,6 +121,22 @@ class DeskStore:
             db.execute("INSERT INTO salt SELECT ? WHERE NOT EXISTS (SELECT 1 FROM salt)", (fresh,))
             return bytes(db.execute("SELECT salt FROM salt").fetchone()[0])
 
+    def find_place(
+        self, *, row_key: str = "", sub: str = "", uri: str = "", idx: int = -1
+    ) -> tuple[str, int, str] | None:
+        """Return list, number and state of a place by row key of a batch, by subject, or by list and number."""
+        found = self.query(
+            "SELECT uri, idx, state FROM place WHERE sub = coalesce((SELECT sub FROM batch_row WHERE row_key = ?), ?)"
+            " OR (uri = ? AND idx = ?)",
+            (row_key, sub, uri, idx),
+        )
+        return None if not found else (str(found[0][0]), int(found[0][1]), str(found[0][2]))
+
+    def lists_under_way(self) -> list[str]:
+        """Return the lists that have a status statement whose fate is not known."""
+        found = self.query("SELECT uri FROM status_list WHERE entry IS NOT NULL ORDER BY uri")
+        return [str(uri) for (uri,) in found]
+
     def add(self, outgoing: Sequence[Outgoing], sealed: Sequence[bytes] = ()) -> None:
         """Store signed credentials, take their places and hold their sealed secrets, all or none.
 

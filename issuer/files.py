@@ -10,12 +10,14 @@ then given its name, so that nobody ever reads half of one. Names of files say n
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Final
 
 from issuer.errors import InputError, IssuerError
 
+_PART: Final = re.compile(r"\.[0-9a-f]{16}\.part")
 OWNER_ONLY: Final = 0o600
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
@@ -82,6 +84,20 @@ def make_folder(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise IssuerError("storage_failed", "the folder cannot be made", field="folder") from error
+
+
+def sweep_parts(folder: Path) -> None:
+    """Delete what a write that was cut off left behind; call it where nobody else is writing.
+
+    Raises:
+        IssuerError: storage_failed.
+    """
+    try:
+        for path in folder.glob(".*.part"):
+            if _PART.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _failed(folder) from error
 
 
 def _write_aside(path: Path, data: bytes, mode: int) -> Path:

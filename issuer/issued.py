@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from credential.core.case_file import NOT_LISTED_PATH, Case
 from credential.core.holder import format_words
 from credential.core.issue import IssuedCredential
+from issuer.desk_store import Outgoing
 
 
 @dataclass(frozen=True, slots=True)

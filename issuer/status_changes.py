@@ -84,9 +84,9 @@ class StatusChanges:
                 list without credentials; not_reachable, after which the same bytes are sent again before
                 the next change of this list.
         """
-        new, reason_code = _meaning(change, reason)
+        new, reason_code = meaning_of(change, reason)
         _check_place(place)
-        self._settle_left_over(place.uri)
+        self.settle_left_over(place.uri)
         view = open_view(self._client.bundle(), bytes.fromhex(self._config.charter))
         last, _ = self._store.status_seq(place.uri)
         row = StatusRow(
@@ -114,7 +114,7 @@ class StatusChanges:
         assert registered is not None
         return registered
 
-    def _settle_left_over(self, uri: str) -> None:
+    def settle_left_over(self, uri: str) -> None:
         """Settle what an interruption left; that the ledger refuses it now is an answer, too."""
         try:
             self._settle(uri)
@@ -136,8 +136,12 @@ class StatusChanges:
         return outcome
 
 
-def _meaning(change: str, reason: str | None) -> tuple[int, int]:
-    """Return status and reason code of what a person typed."""
+def meaning_of(change: str, reason: str | None) -> tuple[int, int]:
+    """Return status and reason code of what a person typed.
+
+    Raises:
+        InputError: no such change, or not a reason of it.
+    """
     if change not in CHANGES:
         raise InputError("set", f"must be one of {', '.join(CHANGES)}")
     new, reasons = CHANGES[change]

@@ -27,6 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ledger.codes import EXIT_OK, exit_code
 from ledger.core.cose_key import PublicKey
+from ledger.core.fields import parse_origin
 from ledger.core.merkle import leaf_hash
 from ledger.core.note import MAX_NOTE_SIZE
 from ledger.core.pin import PIN_MAX_BYTES, Pin, format_pin, parse_pin
@@ -109,6 +110,7 @@ def init(
         raise LedgerError(
             "usage", "--prepare needs --origin, --governor, --threshold and --witness-policy", field="init"
         )
+    parse_origin(origin, field="origin")
     prepared = prepare_ledger(
         prepare,
         origin=origin,

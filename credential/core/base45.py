@@ -62,10 +62,8 @@ def decode(text: str | bytes) -> bytes:
     values = (groups >> 16 & low) + 45 * (groups >> 8 & low) + 2025 * (groups & low)
     if values & high:
         raise MalformedError("a Base45 group of three is above 65535", field="base45")
-    in_lanes = values.to_bytes(3 * lanes, "big")
-    data = bytearray(2 * lanes)
-    data[0::2] = in_lanes[1::3]
-    data[1::2] = in_lanes[2::3]
+    data = bytearray(values.to_bytes(3 * lanes, "big"))
+    del data[0::3]
     if rest:
         last = digits[-2] + 45 * digits[-1]
         if last > 255:

@@ -8,6 +8,7 @@ given (`against`), or the cosignatures of witnesses are looked at.
 
 from __future__ import annotations
 
+import gc
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -40,6 +41,8 @@ from ledger.core.statement import PADDING, Statement
 from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, TileNodes, TilePath, hash_tile, split_hashes
 from ledger.errors import CodedError, ForkAlarm, LedgerError, VerificationError
 
+FEW_CHUNKS: Final = 4
+"""Below this many chunks the processes would take longer to start than to work."""
 AHEAD_PER_JOB: Final = 3
 Progress = Callable[[int, int], None]
 
@@ -83,7 +86,7 @@ def _chunks(source_name: str, source: Source, run: _Audit, jobs: int) -> Iterato
     yield examine(source, 0, min(FIRST_CHUNK_ENTRIES, size), size, run.keys)
     starts = range(FIRST_CHUNK_ENTRIES, size, CHUNK_ENTRIES)
     ranges = [(start, min(start + CHUNK_ENTRIES, size)) for start in starts]
-    if jobs <= 1 or not ranges:
+    if jobs <= 1 or len(ranges) < FEW_CHUNKS:
         for start, stop in ranges:
             yield examine(source, start, stop, size, run.keys)
         return
@@ -92,7 +95,8 @@ def _chunks(source_name: str, source: Source, run: _Audit, jobs: int) -> Iterato
     context = get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(["ledger.audit.chunk"])
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    # What is there at the start stays: the collector need not look at it again and again.
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=gc.freeze) as pool:
         waiting: deque[Future[ExaminedChunk]] = deque()
         try:
             for start, stop in ranges:

@@ -14,6 +14,7 @@ datetime.date(2026, 3, 1)
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from ledger.errors import MalformedError
@@ -85,7 +86,13 @@ def quarter_of_seconds(seconds: int) -> int:
     Raises:
         MalformedError: the time lies outside the years 1 to 9999.
     """
-    return quarter_of_date(date_of_seconds(seconds))
+    return _quarter_of_day(seconds // DAY_S)
+
+
+@lru_cache(maxsize=256)
+def _quarter_of_day(day_number: int) -> int:
+    """Every scan and every credential asks, about few days."""
+    return quarter_of_date(date_of_day(day_number))
 
 
 def quarter_start(quarter: int) -> date:

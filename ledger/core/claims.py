@@ -80,12 +80,6 @@ class CredentialFacts(NamedTuple):
     idx: int
     digest_count: int
 
-    @classmethod
-    def of(cls, kid: bytes, statement_id: bytes, claims: CredentialClaims) -> CredentialFacts:
-        """Return the facts of a statement with these claims."""
-        iss, _, iat, exp, _, vct, uri, idx, digests = claims
-        return cls(iss, kid, statement_id, iat, exp, vct, uri, idx, len(digests))
-
 
 class MatchedCredential(NamedTuple):
     """What `match_credential` reads from an entry: header, claims, and what is signed (Sig_structure)."""
@@ -193,21 +187,28 @@ def match_credential(entry: bytes) -> MatchedCredential | None:
     None means only "decide it the other way": rare but valid forms (a name of a profile over 23 bytes,
     a time beyond the year 2106) are left to `parse_claims` too.
     """
+    parts = match_parts(entry)
+    if parts is None:
+        return None
+    return MatchedCredential(parts[0], parts[1], CredentialClaims._make(parts[3:]), parts[2])
+
+
+def match_parts(entry: bytes) -> tuple[Any, ...] | None:
+    """Return alg, kid, Sig_structure and the fields of `CredentialClaims`, or None as `match_credential`."""
     match = _ENTRY.fullmatch(entry)
     if match is None:
         return None
     (_, protected, alg, kid, iss_head, iss, sub, payload_head, payload, exp, iat, cnf, vct_head, vct, idx, uri_head,
      uri, digest_head, digests) = match.groups()  # fmt: skip
     iat_s, exp_s, rows = int.from_bytes(iat), int.from_bytes(exp), _DIGEST_ROWS[digest_head]
+    size = len(payload)
     if (
         entry[3] != len(protected)
-        or len(protected) < 24
         or iss_head != _TEXT_HEADS[len(iss)]
         or vct_head != _TEXT_HEADS[len(vct)]
         or uri_head != _TEXT_HEADS[len(uri)]
         or rows.size != len(digests)
-        or int.from_bytes(payload_head[1:]) != len(payload)
-        or (len(payload) < 256) != (len(payload_head) == 2)
+        or payload_head != (b"\x58%c" % size if size < 256 else b"\x59%c%c" % (size >> 8, size & 255))
         or exp_s < 65_536
         or iat_s < 65_536
     ):
@@ -217,8 +218,8 @@ def match_credential(entry: bytes) -> MatchedCredential | None:
         return None
     # Both byte strings stand in the entry exactly as they stand in what is signed.
     message = _SIG_STRUCTURE + entry[2 : match.end(2)] + _NO_AAD + payload_head + payload
-    claims = CredentialClaims(
+    return (
+        _ALGS[alg], kid, message,
         iss.decode(), sub.decode(), iat_s, exp_s, cnf, vct.decode(), uri.decode(),
         int.from_bytes(idx[1:]) if len(idx) > 1 else idx[0], items,
     )  # fmt: skip
-    return MatchedCredential(_ALGS[alg], kid, claims, message)

@@ -272,8 +272,11 @@ def _der_signature(signature: bytes) -> bytes:
     # Big-endian bytes of one length compare like the numbers that they are.
     if not _ZERO < r < _ORDER_BYTES or not _ZERO < s <= _HALF_ORDER_BYTES:
         raise MalformedError("r or s is out of range, or s is not the lower one", field="signature")
+    # A zero byte before a set top bit keeps the DER integer positive. Most signatures have no zero byte of
+    # their own in front, and the top bit of the lower s is never set then.
+    if r[0] and s[0]:
+        return (b"\x30\x45\x02\x21\x00" if r[0] & 0x80 else b"\x30\x44\x02\x20") + r + b"\x02\x20" + s
     r, s = r.lstrip(b"\x00"), s.lstrip(b"\x00")
-    # A zero byte before a set top bit keeps the DER integer positive.
     if r[0] & 0x80:
         r = b"\x00" + r
     if s[0] & 0x80:

@@ -33,6 +33,8 @@ from ledger.errors import BundleError, CodedError
 
 RAW_LIST_BYTES: Final = PLACES // 2
 _REASONS_MAX_BYTES: Final = 5 + PLACES * 12
+_REASONS_TOTAL_BYTES: Final = 64 * 1024 * 1024
+"""Reasons of all lists together; what is larger is refused before anything of it is read."""
 _APPROVALS_NEVER: Final = 1 << 30
 
 Reasons = Mapping[int, tuple[int, int]]
@@ -204,19 +206,24 @@ def _check_seal(bundle: Bundle, governance: Governance) -> Seal:
 
 
 def _open_lists(bundle: Bundle, seal: Seal) -> dict[str, tuple[bytes, Reasons]]:
-    """Step 7: inflate the lists; their digest is the seal's."""
-    lists: dict[str, tuple[bytes, Reasons]] = {}
+    """Step 7: the digest of the lists is the seal's; only then are they inflated to stay, and read."""
     rows = []
+    left = _REASONS_TOTAL_BYTES
     for packed in bundle.lists:
-        raw = _inflate(packed.raw_deflated, RAW_LIST_BYTES)
+        raw, reasons = _inflate(packed.raw_deflated, RAW_LIST_BYTES), _inflate(packed.reasons_deflated, left)
+        left -= len(reasons)
         if len(raw) != RAW_LIST_BYTES:
             raise BundleError(7, "a status list does not have its size", field="lists")
-        reasons = _inflate(packed.reasons_deflated, _REASONS_MAX_BYTES)
         rows.append([packed.uri, hashlib.sha256(raw).digest(), hashlib.sha256(reasons).digest()])
-        lists[packed.uri] = (raw, _parse_reasons(reasons))
     if hashlib.sha256(cbor.encode(rows)).digest() != seal.status_digest:
         raise BundleError(7, "the status lists are not those that the seal commits to", field="lists")
-    return lists
+    return {
+        packed.uri: (
+            _inflate(packed.raw_deflated, RAW_LIST_BYTES),
+            _parse_reasons(_inflate(packed.reasons_deflated, _REASONS_MAX_BYTES)),
+        )
+        for packed in bundle.lists
+    }
 
 
 def _inflate(data: bytes, max_size: int) -> bytes:

@@ -29,6 +29,7 @@ from ledger.core.claims import (
     CredentialFacts,
     format_claims,
     match_credential,
+    match_parts,
     parse_claims,
 )
 from ledger.core.cose_key import ED25519, EDDSA, ES256, ESP256, PublicKey, Signer
@@ -99,7 +100,8 @@ class Statement(NamedTuple):
 
     def facts(self) -> CredentialFacts:
         """Return what the rules look at in a credential."""
-        return CredentialFacts.of(self.kid, self.statement_id, self.body)
+        iss, _, iat, exp, _, vct, uri, idx, digests = self.body
+        return CredentialFacts(iss, self.kid, self.statement_id, iat, exp, vct, uri, idx, len(digests))
 
 
 def is_padding(entry: bytes) -> bool:
@@ -133,16 +135,16 @@ def verify_credential(entry: bytes, keys: Mapping[tuple[str, bytes], PublicKey])
     Raises:
         VerificationError, MalformedError: as `Statement.check_signature`.
     """
-    matched = match_credential(entry) if len(entry) <= MAX_CREDENTIAL_BYTES else None
-    if matched is None:
+    parts = match_parts(entry) if len(entry) <= MAX_CREDENTIAL_BYTES else None
+    if parts is None:
         return None
-    alg, kid, claims, message = matched
-    key = keys.get((claims.iss, kid))
+    alg, kid, message, iss, _, iat, exp, _, vct, uri, idx, digests = parts
+    key = keys.get((iss, kid))
     if key is None:
         return None
     statement_id = hashlib.sha256(message).digest()
     key.verify(alg, message, entry[-64:], digest=statement_id)
-    return CredentialFacts.of(kid, statement_id, claims)
+    return CredentialFacts(iss, kid, statement_id, iat, exp, vct, uri, idx, len(digests))
 
 
 def parse_application(data: bytes) -> Statement:

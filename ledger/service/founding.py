@@ -17,6 +17,7 @@ from ledger.core.chain import chain_start
 from ledger.core.charter import Accept, Charter, Governors, Profiles
 from ledger.core.cose_key import Signer
 from ledger.core.epoch import genesis_epoch
+from ledger.core.fields import parse_origin
 from ledger.core.merkle import Frontier, leaf_hash
 from ledger.core.statement import Statement, parse_statement, sign_statement
 from ledger.errors import MalformedError, StorageError
@@ -75,6 +76,7 @@ def prepare_ledger(
         MalformedError: the values do not make a charter; nothing is left that stands in the way.
     """
     settings = LedgerSettings(data_dir, lock)
+    parse_origin(origin, field="charter.origin")
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         if any(data_dir.iterdir()):

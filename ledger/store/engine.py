@@ -13,8 +13,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -63,6 +61,9 @@ def migrate(engine: Engine) -> None:
     Raises:
         StorageError: a migration failed; it left nothing behind.
     """
+    from alembic import command  # takes a second to import, and only the making of a database needs it
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     try:

@@ -19,6 +19,7 @@ from issuer.desk_config import DeskConfig
 from issuer.desk_store import DeskStore
 from issuer.errors import IssuerError
 from issuer.ledger_client import InProcessLedgerClient, LedgerPin, pin_charter
+from issuer.vault import Vault
 from ledger.core.actions import Admission, Admit, Scope
 from ledger.core.cose_key import ES256, PublicKey, SoftwareSigner
 from ledger.core.epoch import build_epoch
@@ -29,6 +30,7 @@ from ledger.errors import CodedError
 from tests.support.ledgers import ALL_PROFILES, CountedBytes, TinyLedger, seed, signer
 from verifier.core.trusted_list import TrustedList
 
+PASSPHRASE = "a passphrase for tests"
 PORTRAIT = bytes(range(256)) * 3 + bytes(32)
 """800 bytes; no picture, but nothing here looks at it."""
 
@@ -139,15 +141,27 @@ class DeskWorld:
             charter=self.ledger.charter_hash.hex(),
             ledger_url="http://ledger.example",
         )
-        self.store = DeskStore(folder / "desk.sqlite")
+        self.folder = folder
         self.random_bytes = CountedBytes("desk")
-        self.desk = Desk(
+        self.store = DeskStore(folder / "desk.sqlite")
+        self.desk = self._desk()
+
+    def reopen(self) -> Desk:
+        """Open the desk again, as a new process does; what the old one had in memory is gone."""
+        self.store.close()
+        self.store = DeskStore(self.folder / "desk.sqlite")
+        self.desk = self._desk()
+        return self.desk
+
+    def _desk(self) -> Desk:
+        return Desk(
             self.config,
             self.signer,
             self.store,
             self.ledger.client(),
             random_bytes=self.random_bytes,
             now_s=lambda: self.ledger.now_s,
+            vault=Vault(PASSPHRASE, self.store.salt(self.random_bytes(16))),
         )
 
     def trusted(self) -> TrustedList:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from convertdate import persian
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,13 +96,6 @@ def test_the_months_of_a_year_and_the_days_of_a_month_leave_no_gap(calendar: str
         assert (months[0][0], months[-1][1]) == (year_first, year_last)
         assert all(later[0] == earlier[1] + 1 for earlier, later in zip(months, months[1:], strict=False))
         assert year == first or year_first == calendars.span(calendar, year - 1)[1] + 1
-
-
-def test_solar_hijri_years_begin_with_the_equinox_in_tehran() -> None:
-    """The law's rule, worked out by the astronomy of `convertdate`, against ours: eight in 33."""
-    for year in range(1300, 1421):
-        noon = persian.equinox_jd(year + 621)
-        assert calendars.to_day("solar_hijri", year, 1, 1) == noon + 0.5 - 2_440_587.5, year
 
 
 def test_solar_hijri_leap_years_are_those_of_the_official_calendar() -> None:

@@ -23,8 +23,6 @@ from issuer.card_pdf import (
     CardFace,
     render_batch,
     render_card,
-    render_slip,
-    render_words_sheet,
 )
 from issuer.card_words import ENGLISH, CardWords
 from issuer.errors import InputError, IssuerError
@@ -40,6 +38,7 @@ from issuer.fonts import (
 )
 from issuer.person import Person, parse_person, primary_name
 from issuer.qr import CAPACITY_BYTES, PREFIX, read_back, read_symbols
+from issuer.sheet_pdf import render_slip, render_words_sheet
 
 CREATED = datetime(2026, 11, 22, tzinfo=UTC)
 PERSONS = sorted((pathlib.Path(__file__).parents[1] / "data" / "persons").glob("p*.json"))

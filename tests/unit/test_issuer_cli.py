@@ -12,7 +12,7 @@ import pytest
 
 from credential.core.case_file import open_case
 from credential.core.holder import parse_words
-from issuer import cli
+from issuer import cli, cli_desk
 from issuer.application import check_application
 from issuer.desk_config import parse_config
 from issuer.qr import read_symbols
@@ -88,8 +88,8 @@ def console(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     monkeypatch.setenv("SAFECONDUCT_PASSPHRASE", PASSPHRASE)
     monkeypatch.delenv("SAFECONDUCT_DESK", raising=False)
     made = Console(tmp_path, capsys, monkeypatch)
-    monkeypatch.setattr(cli, "_make_client", lambda _url, _pin: made.ledger.client())
-    monkeypatch.setattr(cli, "_now_s", lambda: made.ledger.now_s)
+    monkeypatch.setattr(cli_desk, "make_client", lambda _url, _pin: made.ledger.client())
+    monkeypatch.setattr(cli_desk, "now_s", lambda: made.ledger.now_s)
     return made
 
 
@@ -251,20 +251,23 @@ def test_a_companion_s_card_needs_a_child_and_a_day(ready: Console) -> None:
 
 def test_a_status_is_changed_by_case_file_or_by_place(ready: Console) -> None:
     ready.run("issue", ready.write("p.json", PERSON))
-    assert ready.run("status", str(ready.case_file), "--set", "suspended") == 0
+    assert ready.run("status", "change", str(ready.case_file), "--set", "suspended") == 0
     [(uri, state)] = ready.ledger.registry.lists.items()
     [idx] = state.reasons
     assert state.status(idx) == 2
-    assert ready.run("status", "--place", uri, str(idx), "--set", "withdrawn", "--reason", "corrected") == 0
+    assert (
+        ready.run("status", "change", "--place", uri, str(idx), "--set", "withdrawn", "--reason", "corrected")
+        == 0
+    )
     assert state.status(idx) == 1
-    assert ready.run("status", "--place", uri, str(idx), "--set", "cleared") == 1
+    assert ready.run("status", "change", "--place", uri, str(idx), "--set", "cleared") == 1
     assert "bad_transition" in ready.err
 
 
 def test_a_status_needs_one_place_and_a_known_change(ready: Console) -> None:
-    assert ready.run("status", "--set", "replaced") == 1
+    assert ready.run("status", "change", "--set", "replaced") == 1
     assert "[place]" in ready.err
-    assert ready.run("status", "--place", "sc:1/0", "7", "--set", "lost") == 1
+    assert ready.run("status", "change", "--place", "sc:1/0", "7", "--set", "lost") == 1
     assert "[set]" in ready.err
 
 

@@ -180,10 +180,18 @@ def found(report: AuditReport) -> tuple[str, int | None]:
     return report.code, report.index
 
 
+@pytest.fixture(params=[1, 2])
+def jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """One process, and two of them even where the ledger is small."""
+    monkeypatch.setattr(replay, "FIRST_CHUNK_ENTRIES", 256)
+    monkeypatch.setattr(replay, "CHUNK_ENTRIES", 256)
+    monkeypatch.setattr(replay, "FEW_CHUNKS", 0)
+    return int(request.param)
+
+
 # -- a true ledger --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
 def test_a_true_ledger_passes(stored: Stored, jobs: int) -> None:
     seen: list[tuple[int, int]] = []
     report = checked(stored, jobs=jobs, progress=lambda *place: seen.append(place))
@@ -237,7 +245,6 @@ def test_every_part_of_a_credential_counts(copy: Stored, place: int) -> None:
     assert found(checked(copy)) == ("bad_entry", index)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
 def test_workers_name_the_same_place(copy: Stored, jobs: int) -> None:
     index = copy.places["credential"][-1]
     change_entry(copy.folder, index, flipped)
@@ -604,7 +611,6 @@ def served(folder: Path) -> Iterator[str]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
 def test_a_true_ledger_passes_over_http(stored: Stored, jobs: int) -> None:
     with served(stored.folder) as url:
         assert audit(url, stored.pin, jobs=jobs, against=heads(stored.folder)[1][1]).code == "ok"

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.core import cbor
+from ledger.core import cbor, cose_key
 from ledger.core.cose_key import (
     ED25519,
     EDDSA,
@@ -341,3 +342,14 @@ def test_a_wrong_signature_is_a_verification_error_and_names_the_field() -> None
     with pytest.raises(VerificationError) as caught:
         signer.public_key.verify(ESP256, b"other", signer.sign(MESSAGE))
     assert (caught.value.code, caught.value.field) == ("bad_signature", "signature")
+
+
+@given(st.integers(0, 2**256 - 1), st.integers(0, 2**256 - 1), st.integers(0, 255), st.integers(0, 255))
+def test_der_of_any_length_is_what_the_library_encodes(r: int, s: int, r_cut: int, s_cut: int) -> None:
+    r, s = r >> r_cut, s >> s_cut
+    raw = r.to_bytes(32) + s.to_bytes(32)
+    if 0 < r < P256_ORDER and 0 < s <= P256_ORDER // 2:
+        assert cose_key._der_signature(raw) == encode_dss_signature(r, s)
+    else:
+        with pytest.raises(MalformedError):
+            cose_key._der_signature(raw)

@@ -303,6 +303,24 @@ def test_an_older_card_without_a_place_is_incomplete(days: int, state: str) -> N
         assert verdict.evidence.steps[5] == (6, "ledger position", "incomplete")
 
 
+@pytest.mark.parametrize(
+    ("days", "state"), [(34, "not_yet_listed"), (37, "not_listed"), (3650, "not_listed")]
+)
+def test_a_card_dated_far_ahead_will_never_be_listed(days: int, state: str) -> None:
+    ledger = TinyLedger()
+    civil = ledger.admit()
+    ahead = ledger.issue(civil, submit=False, iat_s=ledger.now_s // DAY_S * DAY_S + days * DAY_S)
+    assert judge(ahead.front(position=False), ledger.trusted(), ledger.now_s).state == state
+
+
+def test_with_a_clock_years_behind_a_new_card_is_not_called_unlisted() -> None:
+    ledger = TinyLedger()
+    civil = ledger.admit()
+    ahead = ledger.issue(civil, submit=False, iat_s=ledger.now_s // DAY_S * DAY_S + 60 * DAY_S)
+    verdict = judge(ahead.front(position=False), ledger.trusted(), ledger.now_s - 1000 * DAY_S)
+    assert verdict.state == "not_yet_listed"
+
+
 def test_an_older_card_beyond_the_list_is_not_listed() -> None:
     later = a_ledger()[0].trusted(time_s=START_S + 36 * DAY_S)
 

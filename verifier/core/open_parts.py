@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from operator import lt
 from typing import Any, Final
 
 from credential.core.birth import BASES
@@ -77,7 +78,7 @@ def match_ages(content: bytes) -> dict[int, list[int]] | None:
         return None
     count, rows = match.groups()
     ages = rows[::_AGE_ROW_BYTES]
-    if count[0] - 0xA0 != len(ages) or bytes(sorted(set(ages))) != ages:
+    if count[0] - 0xA0 != len(ages) or not all(map(lt, ages, ages[1:])):
         return None
     answers, high, low = rows[2::_AGE_ROW_BYTES], rows[4::_AGE_ROW_BYTES], rows[5::_AGE_ROW_BYTES]
     return {

@@ -116,14 +116,15 @@ def verify_card(
     trusted, issuer = find_issuer(card, trusted)  # step 3
     record = find_key(card, issuer)  # step 4
     record.key.verify(card.alg, card.message, card.signature)  # step 5
-    listed = check_position(card, record, trusted, codes)  # step 6
+    now_s = _seconds(now)
+    listed = check_position(card, record, trusted, now_s, codes)  # step 6
     distrusted = check_scope(card, issuer, record, listed=listed)  # step 7
     claims = open_claims(card, codes)  # step 8
     status = look_up_status(card, trusted, codes, listed=listed)  # step 9
     if distrusted and (status is None or status.value != AFFIRMED):
         codes.append("key_distrusted")
-    judged_s, list_age_days = judge_time(card, trusted, _seconds(now), policy, codes)  # step 10
-    holder_binding = check_binding(card, _seconds(now), policy, codes) if card.token else "none"
+    judged_s, list_age_days = judge_time(card, trusted, now_s, policy, codes)  # step 10
+    holder_binding = check_binding(card, now_s, policy, codes) if card.token else "none"
     answers, companion = answer(card, claims, judged_s, codes)  # step 11
     ordered = order_codes(codes) if codes else ()
     header = card.header
@@ -185,7 +186,7 @@ def find_key(card: Card, issuer: TrustedIssuer) -> KeyRecord:
     return record
 
 
-def check_position(card: Card, record: KeyRecord, trusted: TrustedList, codes: list[str]) -> bool:
+def check_position(card: Card, record: KeyRecord, trusted: TrustedList, now_s: int, codes: list[str]) -> bool:
     """Step 6: return whether the ledger at hand has the card where it says.
 
     Where the list cannot know, because the card is newer or does not say, the code is `not_yet_listed` or
@@ -200,6 +201,10 @@ def check_position(card: Card, record: KeyRecord, trusted: TrustedList, codes: l
         if cell != trusted.cell(position.index):
             raise CardError("not_listed", "the ledger has another entry there", field="position")
         return True
+    ahead_s = now_s if 0 <= now_s - trusted.now_min_s <= CLOCK_AHEAD_S else trusted.now_min_s + CLOCK_AHEAD_S
+    if card.claims.iat > ahead_s + RECENT_S:
+        # No ledger takes a day of issue that far ahead: this card will never be on one.
+        raise CardError("not_listed", "the day of issue lies far ahead", field="iat")
     if card.claims.iat >= trusted.now_min_s - RECENT_S:
         if record.state == ACTIVE:
             codes.append("not_yet_listed")

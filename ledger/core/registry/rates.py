@@ -27,9 +27,8 @@ class Windows:
         self.first_indexes: dict[int, int] = {}
         self.accepted: dict[int, Counter[int]] = {}
         self.live: dict[int, Counter[int]] = {}
-        # Kept beside what they follow from, because every credential asks for them.
+        # Kept beside what it follows from, because every credential asks for it.
         self._totals: dict[int, int] = {}
-        self._quarters: dict[int, int] = {}
 
     def copy(self) -> Windows:
         """Return a copy for `Registry.abandon_epoch`."""
@@ -67,10 +66,7 @@ class Windows:
         _count(self.accepted, issuer_number, self.hour)
         self._totals[issuer_number] = self._totals.get(issuer_number, 0) + 1
         if exp_s > self.hour * HOUR_S:
-            quarter = self._quarters.get(exp_s)
-            if quarter is None:
-                quarter = self._quarters[exp_s] = quarter_of_seconds(exp_s)
-            _count(self.live, issuer_number, quarter)
+            _count(self.live, issuer_number, quarter_of_seconds(exp_s))
 
     def live_count(self, issuer_number: int) -> int:
         """Return the credentials of an issuer that have not ended."""
