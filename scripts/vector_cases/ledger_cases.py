@@ -105,7 +105,7 @@ def _statements() -> Iterator[Case]:
         yield _statement(f"govern-verb-{verb}", "No verb has this number", changed, None, "malformed")
     proof = _rebuilt(samples["status"][0], gov, payload={4: [0, bytes(128), b""]})
     yield _statement(
-        "status-holder-proof", "A holder's own change is not in force", proof, None, "unsupported"
+        "status-holder-proof", "A holder's proof that is no credential's", proof, None, "malformed"
     )
     yield from _credentials(samples["credential"][0], civil.keys[0])
 

@@ -22,7 +22,7 @@ from scripts.vector_cases import Case
 from scripts.vector_cases.kept_signatures import KeepingSigner, KeptSignatures
 from tests.support.ledgers import START_S, TinyCard, TinyIssuer, TinyLedger, signer
 
-_PERSON = PersonClaims(birth=year_only(2012), sex="f")
+_PERSON = PersonClaims(birth=year_only(2012), sex="female")
 _LATE_S = START_S + 1200 * DAY_S
 """More than the validity of the cards after their issue."""
 _NOW, _LATE = "bundle/good.json", "bundle/late.json"

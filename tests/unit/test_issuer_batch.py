@@ -309,7 +309,7 @@ def test_an_answer_that_proves_nothing_does_not_make_a_second_card(
 def test_a_card_that_could_not_be_printed_is_refused_before_it_is_signed(
     world: DeskWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cards, "BACK_MAX_VERSION", 29)
+    monkeypatch.setattr(cards, "BACK_MAX_VERSION", 32)
     long = {"name": "ا" * 79, "latin": "A" * 80, "known_as": "ب" * 79, "known_as_latin": "B" * 80}
     report = run(world, write_table(world.folder, [row(0), row(1, **long)]))
     assert report.issued == 1

@@ -67,7 +67,7 @@ def test_it_can_wait_for_others_or_be_left(bearer: Console) -> None:
 
 def test_a_file_that_is_refused_stays(bearer: Console) -> None:
     replace(bearer, str(bearer.case_file), "--when", "batch")
-    assert bearer.run("status", str(bearer.case_file), "--set", "suspended") == 0
+    assert bearer.run("status", "change", str(bearer.case_file), "--set", "suspended") == 0
     assert bearer.run("relay") == 1
     assert "stale_action" in bearer.err
     assert len(list((bearer.folder / "desk" / "replacements").iterdir())) == 1
