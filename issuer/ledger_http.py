@@ -73,16 +73,17 @@ class HttpLedgerClient:
     ) -> list[Registered | CodedError]:
         """Post every entry, then collect the answers; see `LedgerClient`.
 
-        All are posted before the first is waited for, so that they can share an epoch.
+        All are posted before the first is waited for, so that they can share an epoch. Once the ledger does
+        not answer, the others are not tried either.
         """
-        answers: list[bytes | _Later | CodedError] = [
-            self._post(entry, alone=len(entries) == 1) for entry in entries
-        ]
+        answers: list[bytes | _Later | CodedError] = []
+        for entry in entries:
+            answers.append(_gone(answers) or self._post(entry, alone=len(entries) == 1))
         deadline = self._clock() + self._max_wait_s
         outcomes: list[Registered | CodedError] = []
         for entry, answer in zip(entries, answers, strict=True):
             while isinstance(answer, _Later):
-                answer = self._collect(answer, deadline)
+                answer = _gone(outcomes) or self._collect(answer, deadline)
             outcomes.append(checked(entry, answer, key, self._pin))
             done()
         return outcomes
@@ -98,9 +99,13 @@ class HttpLedgerClient:
         return self._ask("POST", urljoin(self._url, "entries"), headers, entry)
 
     def _collect(self, later: _Later, deadline: float) -> bytes | _Later | CodedError:
-        if self._clock() + later.retry_s > deadline:
+        if later.due_s > deadline:
             return IssuerError("not_reachable", "the ledger did not close its epoch in time", field="ledger")
-        self._sleep(later.retry_s)
+        wait_s = later.due_s - self._clock()
+        if (
+            wait_s > 0
+        ):  # the epoch of one is the epoch of all: who waited for the first asks for the others at once
+            self._sleep(wait_s)
         return self._ask("GET", later.url, {"Accept": TRANSPARENT_TYPE})
 
     def _ask(
@@ -111,7 +116,7 @@ class HttpLedgerClient:
                 method, url, headers=headers, content=body, follow_redirects=False
             ) as response:
                 if response.status_code == 303:
-                    return _Later(self._same_ledger(url, response), _retry_s(response))
+                    return _Later(self._same_ledger(url, response), self._clock() + _retry_s(response))
                 if response.status_code in (200, 201):
                     return _read(response, MAX_ANSWER_BYTES)
                 return _problem(response)
@@ -146,10 +151,16 @@ def fetch_bundle(url: str, client: httpx.Client | None = None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Later:
-    """The epoch is still open: ask again at this address after so many seconds."""
+    """The epoch is still open: ask again at this address from this time on."""
 
     url: str
-    retry_s: float
+    due_s: float
+
+
+def _gone(answers: Sequence[object]) -> IssuerError | None:
+    """Return that the ledger does not answer, where the last of the answers says so."""
+    last = answers[-1] if answers else None
+    return last if isinstance(last, IssuerError) and last.code == "not_reachable" else None
 
 
 def _retry_s(response: httpx.Response) -> float:
