@@ -91,6 +91,7 @@ class _Writing:
                 issuer_name(number), Admit(Admission("interior", f"Office {number}", (key,), scope))
             )
         self.store = store
+        store.set_meta({"origin": self.ledger.origin, "charter": self.ledger.charter_hash.hex()})
         self.tree = TreeState(Frontier(), TileEdge({}), chain_start(self.ledger.origin))
         self.signatures = 0
         self._seq = 0

@@ -201,12 +201,12 @@ def check_fit(case: Case, secret: bytes, random_bytes: RandomBytes) -> None:
     )
     try:
         codes = make_codes(LoggedCredential(case.entry, _FARTHEST, case.disclosures), secret, random_bytes)
-    except ValueError:  # longer than any code holds
+        sizes = [((len(text) - len(PREFIX)) * 2 // 3, limit) for text, limit in codes.limits().values()]
+        fits = all(version_for(size_bytes) <= max_version for size_bytes, max_version in sizes)
+    except (ValueError, CredentialError):  # longer than any code holds
         raise too_large from None
-    for text, max_version in codes.limits().values():
-        size_bytes = (len(text) - len(PREFIX)) * 2 // 3
-        if version_for(size_bytes) > max_version:
-            raise too_large
+    if not fits:
+        raise too_large
 
 
 def _make_pictures(codes: Codes) -> dict[str, bytes]:

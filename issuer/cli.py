@@ -26,6 +26,7 @@ from credential.core.case_file import CASE_FILE_MAX_BYTES, open_case, parse_case
 from credential.core.issue import SCOPES, Companion, PersonClaims
 from credential.core.profiles import built_in_profiles
 from issuer import batch_cli, replace_cli, status_cli
+from issuer.batch_journal import BatchJournal
 from issuer.cards import stem_of
 from issuer.claims import claims_of, companion_of
 from issuer.cli_desk import DESK, DeskFolder, PassphraseFile, desk_at_work, err, out, today
@@ -208,6 +209,9 @@ def resend(
             folder = _folder(out_folder, desk)
             left = [(issued.sub, issued, papers) for issued, papers in interrupted]
             worst = max(worst, _hand_out_all(opened, folder, left))
+        of_batches = BatchJournal(opened.store).count_elsewhere("")
+        if of_batches:
+            err.print(f"In batches {of_batches} people wait for their sheets: run sc-issuer batch again")
     if worst != EXIT_OK:
         raise typer.Exit(worst)
 

@@ -15,16 +15,9 @@ provisional: its case file has no position yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
-from credential.core.case_file import (
-    NONCE_BYTES,
-    Case,
-    open_case,
-    parse_case_file,
-    seal_case,
-)
+from credential.core.case_file import NONCE_BYTES, Case, open_case, parse_case_file, seal_case
 from credential.core.holder import SECRET_BYTES
 from credential.core.issue import PersonClaims, StatusPlace, issue, new_subject
 from credential.core.profiles import built_in_profile
@@ -33,7 +26,7 @@ from issuer.desk_config import DeskConfig
 from issuer.desk_store import LISTED, REFUSED, DeskStore, Outgoing
 from issuer.errors import IssuerError
 from issuer.issued import Issued as Issued
-from issuer.issued import Prepared, provisional_case
+from issuer.issued import Prepared, listed_case, provisional_case
 from issuer.ledger_client import LedgerClient, Registered, is_refusal
 from issuer.places import PlaceDraw
 from issuer.status_batch import StatusBatch
@@ -41,7 +34,6 @@ from issuer.status_changes import StatusChanges
 from issuer.vault import Held, Papers, Vault
 from ledger.core.calendar_days import DAY_S
 from ledger.core.cose_key import Signer
-from ledger.core.statement import parse_statement
 from ledger.errors import CodedError
 
 _PAPERS: Final = Papers()
@@ -222,15 +214,13 @@ class Desk:
         if stored.state != LISTED:
             issued = Issued(stored.sub, held.secret, stored.case_file, False, stored.code or "not_reachable")
             return issued, held.papers
-        case_file = self._with_position(stored, open_case(stored.case_file, held.secret), held.secret)
+        case_file = self._seal(
+            listed_case(stored, open_case(stored.case_file, held.secret)), held.secret, stored.sub
+        )
         return Issued(stored.sub, held.secret, case_file, is_listed=True), held.papers
 
     def fingerprint(self, data: bytes) -> bytes:
-        """Return what tells equal data from changed data at this desk, see `Vault.fingerprint`.
-
-        Raises:
-            IssuerError: usage, the desk has no vault.
-        """
+        """Return what tells equal data from changed data at this desk, see `Vault.fingerprint`."""
         if self._vault is None:
             raise IssuerError("usage", "the desk was opened without its vault", field="desk")
         return self._vault.fingerprint(data)
@@ -268,7 +258,7 @@ class Desk:
         if stored[0].state != LISTED:
             code = stored[0].code or "not_reachable"
             raise IssuerError(code, "the credential is not on the ledger", field="case_file")
-        return self._with_position(stored[0], case, secret)
+        return self._seal(listed_case(stored[0], case), secret, stored[0].sub)
 
     def forget(self, sub: str) -> None:
         """Erase the held secret once case file and words are stored; drop the bytes too if it is listed."""
@@ -307,21 +297,13 @@ class Desk:
         [stored] = self._store.outgoing(sub)
         if isinstance(outcome, Registered):
             case = open_case(stored.case_file, secret)
-            return Issued(sub, secret, self._with_position(stored, case, secret), is_listed=True)
+            return Issued(
+                sub, secret, self._seal(listed_case(stored, case), secret, stored.sub), is_listed=True
+            )
         if stored.state == REFUSED:
             self._store.forget(sub)  # its case file will never open anything
             return outcome
         return Issued(sub, secret, stored.case_file, is_listed=False, waits_for=outcome.code)
-
-    def _with_position(self, stored: Outgoing, case: Case, secret: bytes) -> bytes:
-        assert stored.index is not None
-        assert stored.path is not None
-        assert stored.logged is not None
-        if parse_statement(stored.logged).statement_id != parse_statement(case.entry).statement_id:
-            raise IssuerError("not_listed", "the case file is of another credential", field="case_file")
-        listed = replace(case, entry=stored.logged, index=stored.index, path=stored.path)
-        listed.logged()  # the disclosures belong to the bytes that will be printed
-        return self._seal(listed, secret, stored.sub)
 
     def _seal(self, case: Case, secret: bytes, sub: str) -> bytes:
         return seal_case(case, secret, self._config.issuer_id, sub, self._random_bytes(NONCE_BYTES))

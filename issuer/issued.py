@@ -6,12 +6,14 @@ issued.words, issued.case_file               # what leaves the desk
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from credential.core.case_file import NOT_LISTED_PATH, Case
 from credential.core.holder import format_words
 from credential.core.issue import IssuedCredential
 from issuer.desk_store import Outgoing
+from issuer.errors import IssuerError
+from ledger.core.statement import parse_statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,19 @@ def provisional_case(issued: IssuedCredential, title: str) -> Case:
         decoys=tuple(part.content for part in issued.decoys),
         title=title,
     )
+
+
+def listed_case(stored: Outgoing, case: Case) -> Case:
+    """Return the case with the ledger position of its stored credential.
+
+    Raises:
+        IssuerError: not_listed, the case is of another credential.
+    """
+    assert stored.index is not None
+    assert stored.path is not None
+    assert stored.logged is not None
+    if parse_statement(stored.logged).statement_id != parse_statement(case.entry).statement_id:
+        raise IssuerError("not_listed", "the case file is of another credential", field="case_file")
+    listed = replace(case, entry=stored.logged, index=stored.index, path=stored.path)
+    listed.logged()  # the disclosures belong to the bytes that will be printed
+    return listed

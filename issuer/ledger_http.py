@@ -88,14 +88,15 @@ class HttpLedgerClient:
     ) -> list[Registered | CodedError]:
         """Post every entry, then collect the answers; see `LedgerClient`.
 
-        All are posted before the first is waited for, so that they can share an epoch.
+        All are posted before the first is waited for, so that they can share an epoch. Once the ledger does
+        not answer, the others are not tried either.
         """
         answers = self._post_all(entries)
         deadline = self._clock() + self._max_wait_s
         outcomes: list[Registered | CodedError] = []
         for entry, answer in zip(entries, answers, strict=True):
             while isinstance(answer, _Later):
-                answer = self._collect(answer, deadline)
+                answer = _gone(outcomes) or self._collect(answer, deadline)
             outcomes.append(self._prover.check(entry, answer, key))
             done()
         return outcomes
@@ -122,9 +123,12 @@ class HttpLedgerClient:
             return [self._post(entries[0], alone=True)]
         answers: list[_Answer] = []
         for batch in _batches(entries):
-            answered = self._post_batch(batch)
+            gone = _gone(answers)
+            answered = [gone] * len(batch) if gone is not None else self._post_batch(batch)
             if answered is None:  # an older ledger
-                return answers + [self._post(entry, alone=False) for entry in entries[len(answers) :]]
+                for entry in entries[len(answers) :]:
+                    answers.append(_gone(answers) or self._post(entry, alone=False))
+                break
             answers += answered
         return answers
 
@@ -163,7 +167,7 @@ class HttpLedgerClient:
             return body
         if status == 303:
             identity = parse_statement(entry).statement_id.hex()
-            return _Later(urljoin(self._url, f"entries/{identity}"), DEFAULT_RETRY_S)
+            return _Later(urljoin(self._url, f"entries/{identity}"), self._clock() + DEFAULT_RETRY_S)
         return _refusal(status, body, is_json=False)
 
     def _post(self, entry: bytes, *, alone: bool) -> _Answer:
@@ -173,9 +177,12 @@ class HttpLedgerClient:
         return self._ask("POST", urljoin(self._url, "entries"), headers, entry)
 
     def _collect(self, later: _Later, deadline: float) -> _Answer:
-        if self._clock() + later.retry_s > deadline:
+        if later.due_s > deadline:
             return IssuerError("not_reachable", "the ledger did not close its epoch in time", field="ledger")
-        self._sleep(later.retry_s)
+        wait_s = later.due_s - self._clock()
+        if wait_s > 0:
+            # The epoch of one is the epoch of all: who waited for the first asks for the others at once.
+            self._sleep(wait_s)
         return self._ask("GET", later.url, {"Accept": TRANSPARENT_TYPE})
 
     def _ask(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> _Answer:
@@ -184,7 +191,7 @@ class HttpLedgerClient:
                 method, url, headers=headers, content=body, follow_redirects=False
             ) as response:
                 if response.status_code == 303:
-                    return _Later(self._same_ledger(url, response), _retry_s(response))
+                    return _Later(self._same_ledger(url, response), self._clock() + _retry_s(response))
                 if response.status_code in (200, 201):
                     return _read(response, MAX_ANSWER_BYTES)
                 return _problem(response)
@@ -219,10 +226,16 @@ def fetch_bundle(url: str, client: httpx.Client | None = None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Later:
-    """The epoch is still open: ask again at this address after so many seconds."""
+    """The epoch is still open: ask again at this address from this time on."""
 
     url: str
-    retry_s: float
+    due_s: float
+
+
+def _gone(answers: Sequence[object]) -> IssuerError | None:
+    """Return that the ledger does not answer, where the last of the answers says so."""
+    last = answers[-1] if answers else None
+    return last if isinstance(last, IssuerError) and last.code == "not_reachable" else None
 
 
 _Answer = bytes | _Later | CodedError

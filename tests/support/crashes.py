@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from issuer import files
 from issuer.desk_store import DeskStore
+from issuer.ledger_client import InProcessLedgerClient, Registered
+from ledger.core.cose_key import PublicKey
 from ledger.errors import CodedError
-from tests.support.desks import SubmittingLedger
 
 
 class Crash(BaseException):
@@ -42,7 +44,7 @@ def crash_at(patch: pytest.MonkeyPatch, at: int) -> Iterator[Crashing]:
     """Crash at one point; inside, every commit, file and answer of the ledger has points around it."""
     crashing = Crashing(at)
     commit, write_aside, sync_folder = DeskStore._commit, files._write_aside, files._sync_folder
-    answer = SubmittingLedger.answer
+    register = InProcessLedgerClient.register
 
     def crashing_commit(store: DeskStore) -> None:
         crashing.point()
@@ -59,8 +61,10 @@ def crash_at(patch: pytest.MonkeyPatch, at: int) -> Iterator[Crashing]:
         sync_folder(folder)
         crashing.point()
 
-    def crashing_answer(ledger: SubmittingLedger, entries: Sequence[bytes]) -> list[bytes | CodedError]:
-        answers = answer(ledger, entries)
+    def crashing_register(
+        client: InProcessLedgerClient, entries: Sequence[bytes], key: PublicKey, *done: Any
+    ) -> list[Registered | CodedError]:
+        answers = register(client, entries, key, *done)
         crashing.point()
         return answers
 
@@ -68,5 +72,5 @@ def crash_at(patch: pytest.MonkeyPatch, at: int) -> Iterator[Crashing]:
         inside.setattr(DeskStore, "_commit", crashing_commit)
         inside.setattr(files, "_write_aside", crashing_write)
         inside.setattr(files, "_sync_folder", crashing_sync)
-        inside.setattr(SubmittingLedger, "answer", crashing_answer)
+        inside.setattr(InProcessLedgerClient, "register", crashing_register)
         yield crashing

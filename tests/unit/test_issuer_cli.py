@@ -12,9 +12,11 @@ import pytest
 
 from credential.core.case_file import open_case
 from credential.core.holder import parse_words
-from issuer import cli, cli_desk
+from issuer import cli, cli_desk, handover
 from issuer.application import check_application
 from issuer.desk_config import parse_config
+from issuer.desk_folder import work_at
+from issuer.errors import IssuerError
 from issuer.qr import read_symbols
 from tests.support.desks import SubmittingLedger
 
@@ -294,3 +296,110 @@ def test_a_wrong_passphrase_opens_no_desk(ready: Console, monkeypatch: pytest.Mo
     (ready.folder / "pass").write_text(PASSPHRASE + "\n")
     monkeypatch.setenv("SAFECONDUCT_PASSPHRASE", "wrong horse")
     assert ready.run("resend", "--passphrase-file", "pass") == 0
+
+
+def write_people(console: Console, *rows: str) -> str:
+    """Write PEOPLE.csv and return its path."""
+    lines = ["id,name,latin,sex", *rows]
+    (console.folder / "people.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(console.folder / "people.csv")
+
+
+def test_a_batch_is_issued_and_run_again_without_a_change(ready: Console) -> None:
+    people = write_people(ready, "1,Hosna,HOSNA,female", "2,Ali,ALI,male")
+    assert ready.run("batch", people, "--out", "sheets", "--size", "1") == 0
+    assert "Issued: 2; done before: 0; not issued: 0" in ready.out
+    names = sorted(path.name for path in (ready.folder / "sheets").iterdir())
+    assert [name for name in names if name.endswith("-cards.pdf")] == [
+        "sheet-0001-cards.pdf",
+        "sheet-0002-cards.pdf",
+    ]
+    size = ready.ledger.tree_size
+    assert ready.run("batch", people, "--out", "sheets") == 0
+    assert "Issued: 0; done before: 2; not issued: 0" in ready.out
+    assert ready.ledger.tree_size == size
+
+
+def test_a_batch_with_a_bad_row_issues_the_others_and_exits_1(ready: Console) -> None:
+    people = write_people(ready, "1,Hosna,HOSNA,perhaps", "2,Ali,ALI,male")
+    assert ready.run("batch", people, "--out", "sheets") == 1
+    report = (ready.folder / "sheets" / "errors.csv").read_text("utf-8").splitlines()
+    assert report[1].startswith("2,1,sex,bad_input,")
+    assert "Issued: 1" in ready.out
+    for text in (ready.out, ready.err, *report):
+        assert "Hosna" not in text
+        assert "perhaps" not in text
+
+
+def test_a_batch_without_a_ledger_exits_4_and_goes_on_later(ready: Console) -> None:
+    people = write_people(ready, "1,Hosna,HOSNA,female")
+    ready.ledger.offline = True
+    assert ready.run("batch", people, "--out", "sheets") == 4
+    assert "not_reachable: 1 people wait" in ready.err
+    ready.ledger.offline = False
+    assert ready.run("batch", people, "--out", "sheets") == 0
+
+
+def test_a_batch_refuses_a_wrong_table_or_folder_before_anything_is_signed(ready: Console) -> None:
+    people = write_people(ready, "1,Hosna,HOSNA,female")
+    assert ready.run("batch", people, "--out", "desk") == 1
+    assert "[out]" in ready.err
+    assert ready.run("batch", people, "--out", "sheets", "--size", "0") == 1
+    assert "[size]" in ready.err
+    assert ready.run("batch", "none.csv", "--out", "sheets") == 1
+    assert ready.run("batch", people) == 2
+    assert ready.ledger.registry.lists == {}
+
+
+def test_an_interrupted_issue_is_finished_by_resend_and_blocks_a_second_card(
+    ready: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = ready.write("p.json", PERSON)
+
+    def full(*_given: object, **_named: object) -> None:
+        raise IssuerError("storage_failed", "the disk is full", field="file")
+
+    with monkeypatch.context() as inside:
+        inside.setattr(handover, "replace_file", full)
+        assert ready.run("issue", person) == 4
+    assert ready.cards() == []
+    assert ready.run("issue", person) == 1
+    assert "sc-issuer resend" in ready.err
+    size = ready.ledger.tree_size
+    assert ready.run("resend") == 0
+    assert ready.ledger.tree_size == size
+    assert "card-words.pdf" in ready.cards()
+    assert "card.case" in ready.cards()
+    assert ready.run("issue", person) == 0
+
+
+def test_two_commands_do_not_work_at_one_desk_at_once(
+    ready: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        pytest.raises(IssuerError) as error,
+        work_at(ready.folder / "desk"),
+        work_at(ready.folder / "desk", wait_s=0),
+    ):
+        pass
+    assert error.value.code == "storage_failed"
+    with work_at(ready.folder / "desk", wait_s=0):
+        pass
+
+
+def test_many_statuses_are_changed_by_one_file(ready: Console) -> None:
+    people = write_people(ready, "1,Hosna,HOSNA,female", "2,Ali,ALI,male")
+    ready.run("batch", people, "--out", "sheets")
+    (ready.folder / "replaced.csv").write_text("id,set\n1,\n2,withdrawn\n3,replaced\n", encoding="utf-8")
+    size = ready.ledger.tree_size
+    assert ready.run("status", "batch", "replaced.csv", "--dry-run") == 1
+    assert "row 4: not_found" in ready.err
+    assert "Changes: 2; already so: 0; left out: 1" in ready.out
+    assert "Quarantine is not in force" in ready.out
+    assert ready.ledger.tree_size == size
+    assert ready.run("status", "batch", "replaced.csv") == 1
+    assert "Registered: 2 changes in 1 statements" in ready.out
+    assert ready.run("status", "batch", "replaced.csv") == 1
+    assert "Changes: 0; already so: 2; left out: 1" in ready.out
+    assert ready.run("status", "batch", "replaced.csv", "--seq", "7") == 1
+    assert "[seq]" in ready.err

@@ -150,3 +150,12 @@ def test_a_file_that_is_no_database_is_storage_failed(tmp_path: Path) -> None:
     with pytest.raises(IssuerError) as error:
         DeskStore(tmp_path / "desk.sqlite")
     assert error.value.code == "storage_failed"
+
+
+def test_what_a_cut_off_write_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    keep = [tmp_path / ".hidden", tmp_path / "card.pdf", tmp_path / ".0123.part", tmp_path / "x.part"]
+    for path in (*keep, tmp_path / ".0123456789abcdef.part"):
+        path.write_bytes(b"words")
+    files.sweep_parts(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(keep)
+    files.sweep_parts(tmp_path / "none")

@@ -287,3 +287,47 @@ def test_the_bundle_is_fetched_as_it_is(world: DeskWorld) -> None:
     with pytest.raises(IssuerError) as error:
         client_of(world, lambda _: httpx.Response(503, content=cbor.encode({"code": "no_bundle"}))).bundle()
     assert error.value.code == "no_bundle"
+
+
+def test_who_waited_for_one_epoch_asks_for_the_others_at_once(world: DeskWorld) -> None:
+    world.ledger.offline = True
+    world.desk.issue_people([(person(), None)] * 9)
+    world.ledger.offline = False
+    entries = {parse_statement(item.entry).statement_id.hex(): item.entry for item in world.desk.pending()}
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            place = parse_statement(request.content).statement_id.hex()
+            return httpx.Response(303, headers={"Location": f"/entries/{place}", "Retry-After": "60"})
+        [answer] = world.ledger.answer([entries[request.url.path.rpartition("/")[2]]])
+        assert isinstance(answer, bytes)
+        return httpx.Response(200, content=answer)
+
+    clock = Clock()
+    outcomes = client_of(world, handler, clock).register(list(entries.values()), world.signer.public_key)
+    assert all(isinstance(outcome, Registered) for outcome in outcomes)
+    assert len(outcomes) == 10
+    assert clock.now_s == 60
+
+
+def test_a_ledger_that_does_not_answer_is_not_asked_for_each_of_a_thousand(world: DeskWorld) -> None:
+    asked = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        raise httpx.ConnectError("no route")
+
+    client = client_of(world, handler)
+    outcomes = client.register([entry_of(world)] * 1000, world.signer.public_key)
+    assert {code_of(outcome) for outcome in outcomes} == {"not_reachable"}
+    assert asked == ["POST"]
+
+
+def test_an_answer_that_proves_nothing_is_no_refusal(world: DeskWorld) -> None:
+    for body in (b"", b"\xf6", bytes(MAX_ANSWER_BYTES + 1)):
+        outcome = register(world, lambda _request, body=body: httpx.Response(200, content=body))  # type: ignore[misc]
+        assert isinstance(outcome, CodedError)
+        assert not is_refusal(outcome)
+    lost = register(world, lambda _: httpx.Response(404))
+    assert isinstance(lost, CodedError)
+    assert not is_refusal(lost)
