@@ -193,8 +193,9 @@ class Registry:
     def _after_effect(self, effect: Effect) -> None:
         self._governance_digest = None
         issuer = self.governance.issuers[effect.action.subject]
-        for verb in effect.distrusts:
-            self.places.reverse(issuer.number, verb.kid, verb.from_index, effect.index, self._month())
+        froms = {verb.kid: verb.from_index for verb in effect.distrusts}
+        if froms:
+            self.places.reverse(issuer.number, froms, effect.index, self._month())
 
     def _month(self) -> int:
         return month_of_seconds(self.time_ms // 1000)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ledger.core import cbor
@@ -178,19 +179,26 @@ class PlaceBook:
             self._record(index, kid, change.uri, row)
             state.set_status(row.idx, row.new, row.reason, row.month)
 
-    def reverse(self, issuer_number: int, kid: bytes, from_index: int, index: int, month: int) -> None:
-        """Reverse what statements of a distrusted key changed from `from_index` on, newest first.
+    def reverse(self, issuer_number: int, froms: Mapping[bytes, int], index: int, month: int) -> None:
+        """Reverse what statements of distrusted keys changed, newest first.
 
-        A place is set back only where it still holds what that change had set; what another key has
-        changed since stands, even if it set the same again. Source: docs/protocol.md section 3, "distrust".
+        The keys of one action count together, so that the order of its verbs does not matter. A place is set
+        back only where it still holds what that change had set; what another key has changed since stands,
+        even if it set the same again. Source: docs/protocol.md section 3, "distrust".
+
+        Args:
+            issuer_number: of the issuer.
+            froms: kid of each key -> index from which on its changes are reversed.
+            index: of the action's effect.
+            month: of the epoch.
         """
-        for _, uri, idx, old, new in self._changes_to_reverse(issuer_number, kid, from_index):
+        for _, uri, idx, old, new in self._changes_to_reverse(issuer_number, froms):
             reason = _REASON_OF_REVERSAL[old]
             self._record(index, None, uri, StatusRow(idx, new, old, reason, month))
             self.lists[uri].set_status(idx, old, reason, month)
 
     def _changes_to_reverse(
-        self, issuer_number: int, kid: bytes, from_index: int
+        self, issuer_number: int, froms: Mapping[bytes, int]
     ) -> list[tuple[int, str, int, int, int]]:
         """Return (row number, uri, idx, old, new) of the changes that no later one covers, newest first."""
         standing: dict[tuple[int, int], list[tuple[int, int, bytes, int, int]]] = {}
@@ -204,7 +212,8 @@ class PlaceBook:
                 standing.setdefault((position, idx), []).append((row, at, row_kid, old, new))
         found = []
         for (position, idx), changes in standing.items():
-            while changes and changes[-1][2] == kid and changes[-1][1] >= from_index:
+            # A key that is not distrusted here reverses nothing: no index is above its own.
+            while changes and changes[-1][1] >= froms.get(changes[-1][2], changes[-1][1] + 1):
                 row, _, _, old, new = changes.pop()
                 found.append((row, self._uris[position], idx, old, new))
         return sorted(found, reverse=True)
