@@ -23,6 +23,7 @@ from credential.core.names import Name, parse_name
 from credential.core.padding import parse_padded
 from credential.core.profiles import PORTRAIT
 from credential.core.qr_text import PREFIX, SealKeys, format_seal_keys
+from credential.errors import CredentialError
 from issuer.card_pdf import (
     BACK_MAX_VERSION,
     FRONT_MAX_VERSION,

@@ -212,6 +212,9 @@ def audit_command(
     jobs: Annotated[
         int | None, typer.Option(help="Worker processes; all processors if absent.", min=1, max=256)
     ] = None,
+    allow_uncosigned: Annotated[
+        bool, typer.Option("--allow-uncosigned", help="Accept a ledger without a quorum of witnesses.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Replay a whole ledger: every signature, rule, seal, tile and head. Trusts nobody."""
@@ -228,6 +231,7 @@ def audit_command(
             against=seen,
             jobs=jobs or os.cpu_count() or 1,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
+            allow_uncosigned=allow_uncosigned,
         )
     if as_json:
         typer.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))

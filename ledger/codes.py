@@ -113,6 +113,7 @@ CODES: Final[dict[str, Code]] = dict(
         _code("bad_checkpoint", "", 500, 3, "The checkpoint does not verify or does not match the tree."),
         _code("inconsistent", "", 500, 3, "The ledger is not an extension of the head seen before."),
         _code("lock_mismatch", "", 500, 3, "The database and the checkpoint lock do not agree."),
+        _code("not_cosigned", "", 500, 1, "The head has no quorum of witnesses."),
         # Outside world.
         _code("storage_failed", "", 500, 4, "A disk or database operation failed."),
         _code("not_reachable", "", 503, 4, "The other side did not answer."),

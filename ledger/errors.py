@@ -7,6 +7,8 @@ data or bytes of a credential.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ledger.codes import CODES
 
 
@@ -27,8 +29,19 @@ class CodedError(Exception):
         self.detail = detail
         self.field = field
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle what the error is, past the constructors, which differ between the families."""
+        return _restore, (type(self), self.args, self.__dict__.copy())
+
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}" + (f" [{self.field}]" if self.field else "")
+
+
+def _restore(kind: type[CodedError], arguments: tuple[Any, ...], state: dict[str, Any]) -> CodedError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 class LedgerError(CodedError):

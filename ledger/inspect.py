@@ -181,6 +181,12 @@ def describe_issuer(issuer: Issuer) -> list[str]:
 
 def describe_report(report: AuditReport, *, against_given: bool) -> list[str]:
     """Return an audit's report in plain words, the verdict first."""
+    if report.code == "not_cosigned":
+        return [
+            f"NOT COSIGNED: {report.tree_size} entries of {report.origin} fit together, root {report.root}",
+            "  No head has a quorum of witnesses: nobody but the ledger vouches that this is its only history.",
+            "  Ask for a cosigned copy, or accept this one with --allow-uncosigned.",
+        ]
     if not report.ok:
         where = "" if report.index is None else f" at entry {report.index}"
         rule = f" ({report.rule})" if report.rule else ""
@@ -208,6 +214,8 @@ def describe_report(report: AuditReport, *, against_given: bool) -> list[str]:
             f"{held['places']} places of {held['list']}; governors confirm or refuse it until "
             f"{format_time(held['until_s'])}"
         )
+    if report.cosigned_size is not None and report.cosigned_size < report.tree_size:
+        lines.append(f"  The newest head with a quorum of witnesses has {report.cosigned_size} entries.")
     if not report.quorum:
         lines.append("  Warning: the cosignatures do not satisfy the witness policy of this ledger.")
     if report.against_size is not None:

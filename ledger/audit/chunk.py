@@ -16,11 +16,12 @@ from typing import Any, Final, NamedTuple
 
 from ledger.audit.source import Source, open_source
 from ledger.core.cells import CELL_SIZE, cells_from_leaves, root_from_cells
+from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
 from ledger.core.merkle import HASH_SIZE
-from ledger.core.statement import PADDING, parse_statement, verify_credential
+from ledger.core.statement import PADDING, Statement, parse_statement, verify_credential
 from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, split_hashes
-from ledger.errors import CodedError
+from ledger.errors import CodedError, ForkAlarm
 
 CHUNK_ENTRIES: Final = 8 * TILE_WIDTH
 FIRST_CHUNK_ENTRIES: Final = TILE_WIDTH
@@ -38,6 +39,7 @@ class Violation(NamedTuple):
     at: int
     rule: str
     detail: str
+    code: str = "bad_entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class ExaminedChunk:
         cells: of these entries, joined.
         tile_hashes: hash of each full tile, which is a node of level 8.
         bad_tile: first leaf index at which a stored level-0 tile differs from the entries, or None.
+        misplaced: index of the first statement that the stored index of statements has elsewhere, or None.
     """
 
     start: int
@@ -70,6 +73,7 @@ class ExaminedChunk:
     cells: bytes
     tile_hashes: list[bytes]
     bad_tile: int | None
+    misplaced: int | None
 
 
 def examine_chunk(source_name: str, start: int, stop: int, tree_size: int, keys: Keys) -> ExaminedChunk:
@@ -88,13 +92,13 @@ def examine(source: Source, start: int, stop: int, tree_size: int, keys: Keys) -
         keys: by (issuer id, kid), as far as the replay knew them when it asked; the service key by
             (origin, kid).
     """
-    entries, chain = source.entries(start, stop, tree_size)
+    (entries, chain), unreadable = _entries(source, start, stop, tree_size)
     sha256 = hashlib.sha256
     leaves = b"".join([sha256(_LEAF + entry).digest() for entry in entries])
     whole = len(leaves) // _CELL_LEAVES * _CELL_LEAVES
     cells = cells_from_leaves(split_hashes(leaves[:whole]))
     reading = _Reading(keys)
-    violation = reading.read(entries, start)
+    violation = reading.read(entries, start) or unreadable
     return ExaminedChunk(
         start=start,
         items=reading.items,
@@ -110,7 +114,21 @@ def examine(source: Source, start: int, stop: int, tree_size: int, keys: Keys) -
             for at in range(0, len(leaves) // TILE_SIZE_BYTES * _CELL_LEAVES, _CELL_LEAVES)
         ],
         bad_tile=_first_bad_tile(source, start, leaves, tree_size),
+        misplaced=source.first_misplaced(reading.places(start)),
     )
+
+
+def _entries(
+    source: Source, start: int, stop: int, tree_size: int
+) -> tuple[tuple[list[bytes], bytes], Violation | None]:
+    """Read entries; where one cannot be read, those before it, for an earlier fault is named first."""
+    try:
+        return source.entries(start, stop, tree_size), None
+    except ForkAlarm as alarm:
+        if alarm.index is None:
+            raise
+        before = source.entries(start, alarm.index, tree_size) if alarm.index > start else ([], b"")
+        return before, Violation(alarm.index, alarm.field, alarm.detail, alarm.code)
 
 
 class _Reading:
@@ -154,6 +172,15 @@ class _Reading:
             self.seals.append(len(self.items))
         self._statements[statement.kind] += 1
         return statement
+
+    def places(self, start: int) -> list[tuple[int, bytes]]:
+        """Return (index, identity) of each statement that was read."""
+        at = CredentialFacts._fields.index("statement_id")
+        return [
+            (index, item.statement_id if isinstance(item, Statement) else item[at])
+            for index, item in enumerate(self.items, start)
+            if item is not None
+        ]
 
     def count(self) -> Counter[str]:
         """Return the entries by kind."""

@@ -1,54 +1,48 @@
 """The replay: every signature, every rule, every seal, the chain, the tree, the tiles and the head.
 
-`audit` reads the entries in chunks that worker processes examine (ledger/audit/chunk.py) and replays their
+`audit` reads the entries in chunks that worker processes examine (ledger/audit/pool.py) and replays their
 epochs in order against one registry. The first violation ends it, with its index and the rule it breaks.
 What a replay cannot see is a tail that was cut off together with the head: for that a head seen before is
-given (`against`), or the cosignatures of witnesses are looked at.
+given (`against`), and a quorum of witnesses must have cosigned the head, or an older one of those stored.
 """
 
 from __future__ import annotations
 
-import gc
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_all_start_methods, get_context
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
-from ledger.audit.chunk import (
-    CHUNK_ENTRIES,
-    FIRST_CHUNK_ENTRIES,
-    ExaminedChunk,
-    differs_at,
-    examine,
-    examine_chunk,
-)
+from ledger.audit.chunk import ExaminedChunk, differs_at
+from ledger.audit.heads import Heads
+from ledger.audit.pool import examined_chunks
 from ledger.audit.report import AuditReport
 from ledger.audit.source import Source, opened_source
+from ledger.audit.tree import AuditedTree
 from ledger.core.cells import CELL_SIZE
 from ledger.core.chain import chain_start, extend_chain
-from ledger.core.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.core.checkpoint import Checkpoint
 from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
-from ledger.core.cosignature import check_cosignatures
 from ledger.core.epoch import MAX_EPOCH_ENTRIES, Item, replay_genesis, replay_items
 from ledger.core.key_history import KeyHistory
-from ledger.core.merkle import HASH_SIZE, Frontier, node_hash, root_at
-from ledger.core.note import parse_note
+from ledger.core.merkle import HASH_SIZE, root_at
 from ledger.core.pin import Pin
 from ledger.core.registry import Registry
 from ledger.core.statement import PADDING, Statement
-from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, TileNodes, TilePath, hash_tile, split_hashes
+from ledger.core.tiles import TileNodes, TilePath, split_hashes
 from ledger.errors import CodedError, ForkAlarm, LedgerError, VerificationError
 
-FEW_CHUNKS: Final = 4
-"""Below this many chunks the processes would take longer to start than to work."""
-AHEAD_PER_JOB: Final = 3
 Progress = Callable[[int, int], None]
 
 
 def audit(
-    source_name: str, pin: Pin, *, against: str | None = None, jobs: int = 1, progress: Progress | None = None
+    source_name: str,
+    pin: Pin,
+    *,
+    against: str | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    allow_uncosigned: bool = False,
 ) -> AuditReport:
     """Replay a ledger and report.
 
@@ -58,18 +52,20 @@ def audit(
         against: text of a checkpoint seen before, or None.
         jobs: worker processes; 1 does all in this one.
         progress: called with (entries replayed, tree size).
+        allow_uncosigned: accept a ledger of which no head has a quorum of witnesses.
 
     Returns:
-        The report; its code is "ok" or that of the first violation.
+        The report; its code is "ok", that of the first violation, or not_cosigned.
 
     Raises:
+        LedgerError: code bad_input, `against` is not a head that this ledger signed.
         StorageError: the source cannot be read (codes not_found, not_reachable, storage_failed).
     """
-    run = _Audit(pin, progress)
+    run = _Audit(pin, progress, allow_uncosigned)
     try:
         with opened_source(source_name) as source:
-            run.begin(source.checkpoint(), against)
-            for chunk in _chunks(source_name, source, run, jobs):
+            run.begin(source, against)
+            for chunk in examined_chunks(source_name, source, run.head.tree_size, jobs, lambda: run.keys):
                 run.take(chunk)
             run.finish(source)
     except (ForkAlarm, VerificationError) as alarm:
@@ -81,44 +77,15 @@ def audit(
     return run.report(None)
 
 
-def _chunks(source_name: str, source: Source, run: _Audit, jobs: int) -> Iterator[ExaminedChunk]:
-    size = run.head.tree_size
-    yield examine(source, 0, min(FIRST_CHUNK_ENTRIES, size), size, run.keys)
-    starts = range(FIRST_CHUNK_ENTRIES, size, CHUNK_ENTRIES)
-    ranges = [(start, min(start + CHUNK_ENTRIES, size)) for start in starts]
-    if jobs <= 1 or len(ranges) < FEW_CHUNKS:
-        for start, stop in ranges:
-            yield examine(source, start, stop, size, run.keys)
-        return
-    # A server of forks has imported the code once; where there is none, each worker imports it.
-    method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
-    context = get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(["ledger.audit.chunk"])
-    # What is there at the start stays: the collector need not look at it again and again.
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=gc.freeze) as pool:
-        waiting: deque[Future[ExaminedChunk]] = deque()
-        try:
-            for start, stop in ranges:
-                waiting.append(pool.submit(examine_chunk, source_name, start, stop, size, run.keys))
-                if len(waiting) >= jobs * AHEAD_PER_JOB:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
 class _Audit:
     """State of one audit; its methods are called in the order begin, take for each chunk, finish, report."""
 
-    def __init__(self, pin: Pin, progress: Progress | None) -> None:
+    def __init__(self, pin: Pin, progress: Progress | None, allow_uncosigned: bool) -> None:
         self.pin = pin
         self.progress = progress
+        self.allow_uncosigned = allow_uncosigned
         self.head = Checkpoint(pin.origin, 0, b"")
-        self.text = ""
-        self.before: str | None = None
+        self.heads: Heads | None = None
         self.registry: Registry | None = None
         self.keys: dict[tuple[str, bytes], PublicKey] = {}
         self._effects_seen = 0
@@ -132,24 +99,17 @@ class _Audit:
         self._verified: set[bytes] = set()
         self._next = self._last = 0
         self._chain_head = chain_start(pin.origin)
-        self._tiles = Frontier()
-        self._nodes: list[bytes] = []
-        self._rest = b""
+        self._tree = AuditedTree()
+        self._ends: list[tuple[int, int]] = []
         self._counts: Counter[str] = Counter()
         self._epochs = 0
-        self._cosigned: dict[str, int] = {}
-        self._quorum = False
         self._against_size: int | None = None
 
-    def begin(self, text: str, against: str | None) -> None:
+    def begin(self, source: Source, against: str | None) -> None:
         """Take the head that the source shows, and the one seen before."""
-        self.text = text
-        self.head = parse_checkpoint(parse_note(text).text)
-        if self.head.origin != self.pin.origin:
-            raise ForkAlarm(
-                "the source shows another ledger", code="bad_checkpoint", field="checkpoint.origin"
-            )
-        self.before = against
+        self.heads = Heads(self.pin.origin, source.checkpoint(), against, source.heads())
+        self.head = self.heads.newest
+        source.check_size(self.head.tree_size)
 
     def take(self, chunk: ExaminedChunk) -> None:
         """Replay the epochs that a chunk completes; compare tiles and chain."""
@@ -160,11 +120,19 @@ class _Audit:
             self._check_rest(chunk)
         except ForkAlarm as alarm:
             raise self._first_alarm(alarm, chunk) from alarm
+        if self.registry is None:
+            raise ForkAlarm("the first epoch has no seal", code="bad_epoch", field="seal", index=0)
         self._counts.update(chunk.counts)
-        self._tiles.extend(chunk.tile_hashes)
-        self._nodes += chunk.tile_hashes
-        self._rest = chunk.leaves[len(chunk.tile_hashes) * TILE_SIZE_BYTES :]
+        self._check_heads(chunk)
         self._forget_replayed()
+
+    def _check_heads(self, chunk: ExaminedChunk) -> None:
+        """Compare the heads that are stored for the epochs that end in a chunk."""
+        assert self.heads is not None
+        ends, self._ends = self._ends, []
+        roots = self._tree.extend(chunk.leaves, chunk.tile_hashes, [size for size, _ in ends])
+        for (size, time_ms), root in zip(ends, roots, strict=True):
+            self.heads.check_stored(size, root, time_ms, self._history)
 
     def _replay_epochs(self, chunk: ExaminedChunk) -> None:
         before = len(self._items)
@@ -203,7 +171,9 @@ class _Audit:
         self._next += len(items)
         self._chain_head = chain[-1]
         assert self.registry is not None
-        self._history.note_epoch(self._next, self.registry.governance)
+        if self._epochs > 1:  # the genesis epoch is noted by then
+            self._history.note_epoch(self._next, self.registry.governance)
+        self._ends.append((self._next, self.registry.time_ms))
         self._learn_keys()
         if self.progress is not None:
             self.progress(self._next, self.head.tree_size)
@@ -223,13 +193,16 @@ class _Audit:
 
     def _check_rest(self, chunk: ExaminedChunk) -> None:
         if chunk.violation is not None:
-            at, rule, detail = chunk.violation
-            raise ForkAlarm(detail, code="bad_entry", field=rule, index=at)
+            at, rule, detail, code = chunk.violation
+            raise ForkAlarm(detail, code=code, field=rule, index=at)
         if chunk.bad_tile is not None:
             detail = "a stored tile is not what the entries hash to"
             raise ForkAlarm(detail, code="bad_tile", field="tile/0", index=chunk.bad_tile)
         if len(self._leaves) - (self._next - self._from) > MAX_EPOCH_ENTRIES:
             raise ForkAlarm("an epoch without a seal", code="bad_epoch", index=self._next)
+        if chunk.misplaced is not None:
+            detail = "the index of statements has this one elsewhere or not at all"
+            raise ForkAlarm(detail, code="bad_entry", field="statements", index=chunk.misplaced)
 
     def _first_alarm(self, alarm: ForkAlarm, chunk: ExaminedChunk) -> ForkAlarm:
         """Return the alarm of the lowest index: a changed byte is named, and not what follows from it."""
@@ -274,6 +247,9 @@ class _Audit:
         if governance.origin != self.pin.origin or governance.charter_hash != self.pin.charter_hash:
             raise ForkAlarm("entry 0 is not the pinned charter", code="bad_rule", field="charter", index=0)
         self.registry = registry
+        assert self.heads is not None
+        self._history.note_epoch(len(items), governance)
+        self.heads.check_sizes_are_signed(self._history)
         service = governance.service_key
         self.keys = {(governance.origin, service.kid): service}
         return chain
@@ -300,49 +276,18 @@ class _Audit:
             raise self._missing()
         if self._leaves or self.registry is None:
             raise ForkAlarm("the last epoch has no seal", code="bad_epoch", field="seal", index=self._next)
-        self._check_upper_tiles(source)
-        if self._root() != self.head.root_hash:
+        self._tree.check_upper_tiles(source, self.head.tree_size)
+        if self._tree.root() != self.head.root_hash:
             raise ForkAlarm(
                 "the entries do not hash to the root of the checkpoint", code="bad_checkpoint", field="root"
             )
-        open_checkpoint(self.text, self._history.log_keys_at(self.head.tree_size))
-        self._check_witnesses()
-        if self.before is not None:
-            self._check_before(self.before, source)
+        assert self.heads is not None
+        self.heads.check_newest(self._history)
+        if self.heads.before is not None:
+            self._check_before(self.heads.before, source)
+        source.check_rest(self.pin, self._counts.total() - self._counts["padding"])
 
-    def _root(self) -> bytes:
-        rest = Frontier()
-        rest.extend(split_hashes(self._rest))
-        peaks = [*self._tiles.peaks(), *rest.peaks()]
-        root = peaks[-1]
-        for peak in reversed(peaks[:-1]):
-            root = node_hash(peak, root)
-        return root
-
-    def _check_upper_tiles(self, source: Source) -> None:
-        hashes, level, span = self._nodes, 1, TILE_WIDTH
-        while hashes:
-            full = []
-            for n in range(-(-len(hashes) // TILE_WIDTH)):
-                tile = b"".join(hashes[n * TILE_WIDTH : (n + 1) * TILE_WIDTH])
-                bad = differs_at(tile, source.tile(level, n, len(tile) // HASH_SIZE, self.head.tree_size))
-                if bad is not None:
-                    index = (n * TILE_WIDTH + bad) * span
-                    detail = f"a stored tile of level {level} is not what the entries hash to"
-                    raise ForkAlarm(detail, code="bad_tile", field=f"tile/{level}/{n}", index=index)
-                if len(tile) == TILE_WIDTH * HASH_SIZE:
-                    full.append(hash_tile(tile))
-            hashes, level, span = full, level + 1, span * TILE_WIDTH
-
-    def _check_witnesses(self) -> None:
-        policy = self._history.policy_at(self.head.tree_size)
-        self._cosigned = check_cosignatures(parse_note(self.text), self.head, policy.witness_keys())
-        self._quorum = policy.satisfied(self._cosigned)
-
-    def _check_before(self, text: str, source: Source) -> None:
-        # Under the keys of its own time: it may be older than the ones of now.
-        seen_size = parse_checkpoint(parse_note(text).text).tree_size
-        before = open_checkpoint(text, self._history.log_keys_at(seen_size)).checkpoint
+    def _check_before(self, before: Checkpoint, source: Source) -> None:
         if before.tree_size > self.head.tree_size:
             detail = "the head seen before is larger: the tail was cut off"
             raise ForkAlarm(detail, code="inconsistent", field="tree_size", index=self.head.tree_size)
@@ -361,25 +306,31 @@ class _Audit:
     def report(self, error: CodedError | None) -> AuditReport:
         """Return the report of what was found."""
         governance = self.registry.governance if self.registry is not None else None
-        code = "ok" if error is None else error.code
-        if error is not None and not isinstance(error, ForkAlarm):
-            code = "bad_checkpoint"
+        cosigned_size = None if self.heads is None else self.heads.cosigned_size
+        code, rule, detail = "ok", "", ""
+        if error is not None:
+            code = error.code if isinstance(error, ForkAlarm) else "bad_checkpoint"
+            rule, detail = error.field, error.detail
+        elif cosigned_size is None and not self.allow_uncosigned:
+            code, rule = "not_cosigned", "witness_policy"
+            detail = "no head of this ledger has a quorum of witnesses"
         return AuditReport(
             code=code,
             origin=self.pin.origin,
             tree_size=self.head.tree_size,
             root=self.head.root_hash.hex(),
             index=getattr(error, "index", None),
-            rule="" if error is None else error.field,
-            detail="" if error is None else error.detail,
+            rule=rule,
+            detail=detail,
             counts=dict(sorted(self._counts.items())),
             epochs=self._epochs,
             issuers={}
             if governance is None
             else {name: issuer.title for name, issuer in governance.issuers.items()},
             last_time_ms=self.registry.time_ms if self.registry is not None else 0,
-            cosigned=self._cosigned,
-            quorum=self._quorum,
+            cosigned={} if self.heads is None else self.heads.cosigned,
+            cosigned_size=cosigned_size,
+            quorum=cosigned_size is not None,
             held=[] if self.registry is None else _held(self.registry),
             against_size=self._against_size,
         )

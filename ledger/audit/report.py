@@ -11,7 +11,7 @@ class AuditReport:
     """Result of an audit.
 
     Attributes:
-        code: "ok", or the code of the first violation (a name of `ledger.codes`).
+        code: "ok", the code of the first violation, or not_cosigned (names of `ledger.codes`).
         origin: of the ledger.
         tree_size: of the checkpoint that was audited.
         root: its root hash, hex.
@@ -22,8 +22,10 @@ class AuditReport:
         epochs: number of seals.
         issuers: id -> title.
         last_time_ms: time of the last seal.
-        cosigned: witness -> time in seconds of its valid cosignature.
-        quorum: whether these satisfy the ledger's witness policy.
+        cosigned: witness -> time in seconds of its valid cosignature, of the newest head with a quorum.
+        cosigned_size: tree size of the newest head with a quorum of witnesses, or None; below `tree_size`
+            where the newest head of a directory has none yet.
+        quorum: whether there is such a head.
         held: what waits for the governors, by index: entry, issuer, list, places, and the time in seconds
             until which they may confirm or refuse it.
         against_size: tree size of the head seen before that it was proven consistent with, or None.
@@ -41,6 +43,7 @@ class AuditReport:
     issuers: dict[str, str] = field(default_factory=dict)
     last_time_ms: int = 0
     cosigned: dict[str, int] = field(default_factory=dict)
+    cosigned_size: int | None = None
     quorum: bool = False
     held: list[dict[str, Any]] = field(default_factory=list)
     against_size: int | None = None

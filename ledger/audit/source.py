@@ -6,16 +6,14 @@ believed; the audit computes everything again from the entries.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from sqlalchemy import PoolProxiedConnection
-from sqlalchemy.exc import SQLAlchemyError
-
+from ledger.audit.directory import DirectorySource
 from ledger.core.merkle import HASH_SIZE
+from ledger.core.pin import Pin
 from ledger.core.tiles import (
     ENTRIES,
     MAX_BUNDLE_SIZE,
@@ -26,8 +24,8 @@ from ledger.core.tiles import (
     tile_width,
 )
 from ledger.errors import ForkAlarm, MalformedError, StorageError
-from ledger.store.engine import DATABASE_NAME, open_engine
-from ledger.store.entries import LedgerReader
+from ledger.store.engine import DATABASE_NAME
+from ledger.store.rows import StoredCheckpoint
 
 HTTP_TIMEOUT_S: Final = 30.0
 MAX_NOTE_BYTES: Final = 65_536
@@ -52,55 +50,20 @@ class Source(Protocol):
     def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
         """Return the first `width` hashes of a tile."""
 
+    def first_misplaced(self, ids: Sequence[tuple[int, bytes]]) -> int | None:
+        """Return the first (index, identity) that a stored index of statements has not; None without one."""
+
+    def heads(self) -> Iterator[StoredCheckpoint] | None:
+        """Return the stored heads by rising size, None where only the newest is shown."""
+
+    def check_size(self, tree_size: int) -> None:
+        """Raise ForkAlarm where the source stores more or fewer entries than this."""
+
+    def check_rest(self, pin: Pin, statement_count: int) -> None:
+        """Raise ForkAlarm where what the source stores beside its entries contradicts them."""
+
     def close(self) -> None:
         """Give back what the source holds."""
-
-
-class DirectorySource:
-    """The data directory of a ledger, read only.
-
-    Entries and tiles are asked for on the driver's own connection, in a quarter of the time; an audit reads
-    nothing else.
-    """
-
-    def __init__(self, data_dir: Path) -> None:
-        self._engine = open_engine(data_dir / DATABASE_NAME, "read")
-        self._reader = LedgerReader(self._engine)
-        self._connection: PoolProxiedConnection | None = None
-
-    def checkpoint(self) -> str:
-        """Return the newest committed checkpoint."""
-        head = self._reader.head()
-        if head is None:
-            raise StorageError("the ledger has not begun", field="source", code="not_found")
-        return head.text
-
-    def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
-        """Return entries with their stored chain values."""
-        rows = self._fetch(_ENTRIES, (start, min(stop, tree_size)))
-        return [entry for entry, _ in rows], b"".join([chain for _, chain in rows])
-
-    def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
-        """Return a stored tile; a short one is answered as it is."""
-        rows = self._fetch(_TILE, (level, n))
-        tile: bytes = rows[0][0] if rows else b""
-        return tile[: width * HASH_SIZE]
-
-    def _fetch(self, query: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
-        try:
-            if self._connection is None:
-                self._connection = self._engine.raw_connection()
-            cursor = self._connection.cursor()
-            cursor.execute(query, values)
-            return list(cursor.fetchall())
-        except (sqlite3.Error, SQLAlchemyError) as error:
-            raise StorageError("the database cannot be read", field="database") from error
-
-    def close(self) -> None:
-        """Close the database."""
-        if self._connection is not None:
-            self._connection.close()
-        self._engine.dispose()
 
 
 class HttpSource:
@@ -138,6 +101,20 @@ class HttpSource:
     def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
         """Fetch a tile."""
         return self._get(format_tile_path(TilePath(level, n, width)), TILE_WIDTH * HASH_SIZE)
+
+    def first_misplaced(self, ids: Sequence[tuple[int, bytes]]) -> int | None:
+        """Return None: a service publishes no index."""
+        return None
+
+    def heads(self) -> Iterator[StoredCheckpoint] | None:
+        """Return None: a service shows its newest head only."""
+        return None
+
+    def check_size(self, tree_size: int) -> None:
+        """Do nothing: there is nothing to compare."""
+
+    def check_rest(self, pin: Pin, statement_count: int) -> None:
+        """Do nothing: a service shows nothing but its entries, tiles and head."""
 
     def close(self) -> None:
         """Close the connections."""

@@ -74,7 +74,7 @@ def parse_charter(value: Any) -> Charter:
 
     Raises:
         MalformedError: a key is missing or unknown, a value is out of its range, two names are equal,
-            the threshold is not n/2 < k <= n-1, or the witness policy does not parse; code
+            the threshold is not n/2 < k <= n-1, one key has two roles, or the witness policy does not parse; code
             `unsupported` for another version of the rules.
     """
     body = parse_map(value, range(1, 11), field="charter")
@@ -87,10 +87,14 @@ def parse_charter(value: Any) -> Charter:
     receipts_key = parse_cose_key(body[4])
     if receipts_key.kind != "p256":
         raise MalformedError("the receipts key is not on P-256", field="charter.receipts_key")
+    service_key = parse_cose_key(body[3])
+    roles = [service_key, receipts_key, *(key for _, key in governors)]
+    if len({key.thumbprint() for key in roles}) != len(roles):
+        raise MalformedError("one key has two roles", field="charter")
     return Charter(
         origin=origin,
         log_keys=parse_log_keys(body[2], field="charter.log_keys"),
-        service_key=parse_cose_key(body[3]),
+        service_key=service_key,
         receipts_key=receipts_key,
         governors=governors,
         threshold=parse_threshold(body[6], len(governors), field="charter.threshold"),

@@ -44,6 +44,8 @@ CosignerKey: TypeAlias = VerifierKey
 
 COSIGNATURE_TYPES: Final = (TYPE_ED25519_COSIGNATURE, TYPE_MLDSA44_COSIGNATURE)
 MAX_TIMESTAMP_S: Final = 2**63 - 1
+END_OF_TIME_S: Final = 253_402_300_800
+"""The year 10000: calendars end before it, and so does the time that a cosignature may claim."""
 _TIMESTAMP_SIZE: Final = 8
 _SUBTREE_LABEL: Final = b"subtree/v1\n\x00"
 
@@ -125,13 +127,15 @@ def check_cosignature(key: CosignerKey, line: NoteSignature, checkpoint: Checkpo
     """Check one cosignature line of a known key and return its time in seconds.
 
     Raises:
-        VerificationError: `bad_checkpoint`, it does not verify or its time is above 2^63 - 1.
+        VerificationError: `bad_checkpoint`, it does not verify or its time lies after the year 9999.
         MalformedError: code `unsupported`, the key is not of type 0x04 or 0x06.
     Source: tlog-cosignature, "Format".
     """
     if key.signature_type not in COSIGNATURE_TYPES:
         raise MalformedError("not the key of a cosigner", field="key", code="unsupported")
     timestamp_s = int.from_bytes(line.signature[:_TIMESTAMP_SIZE], "big")
+    if timestamp_s >= END_OF_TIME_S:
+        raise VerificationError("bad_checkpoint", "a cosignature is of no time that counts", field="note")
     try:
         message = cosigned_message(key, checkpoint, text, timestamp_s)
         check_raw_signature(key, message, line.signature[_TIMESTAMP_SIZE:])

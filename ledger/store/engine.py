@@ -35,6 +35,8 @@ def open_engine(path: Path, mode: Mode = "write") -> Engine:
     uri = f"{path.resolve().as_uri()}?mode={_URI_MODES[mode]}"
 
     def connect() -> sqlite3.Connection:
+        if mode == "read":
+            return connect_to_read(path)
         # isolation_level None: the driver begins no transactions of its own; see _begin.
         return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
 
@@ -53,6 +55,45 @@ def open_engine(path: Path, mode: Mode = "write") -> Engine:
         connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection of the driver that only reads.
+
+    SQLite reads a write-ahead database through a shared file beside it, which it cannot make on a medium
+    that takes no writes. A closed database needs none: then the file is read as one that nobody changes.
+
+    Raises:
+        sqlite3.Error: there is no database at `path`, or it cannot be read.
+        StorageError: it was not closed, and its write-ahead log cannot be read in this place.
+    """
+    try:
+        return _read_only(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        # Extended result codes keep the primary one in their low byte.
+        primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        if primary not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or not path.is_file():
+            raise
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            raise StorageError(
+                "the database was not closed and cannot be read here: copy it to a writable place first",
+                field="database",
+            ) from error
+    return _read_only(path, "immutable=1")
+
+
+def _read_only(path: Path, how: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?{how}"
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def migrate(engine: Engine) -> None:

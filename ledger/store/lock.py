@@ -24,6 +24,7 @@ from typing import Final, Self
 from filelock import FileLock, Timeout
 
 from ledger.errors import ForkAlarm, StorageError
+from ledger.store.engine import connect_to_read
 
 LOCK_NAME: Final = "lock.db"
 _WRITER_NAME: Final = "writer.lock"
@@ -34,7 +35,11 @@ _TABLE: Final = """
         size INTEGER NOT NULL,
         root BLOB NOT NULL CHECK (LENGTH(root) = 32),
         note TEXT NOT NULL
-    );
+    ) STRICT;
+    -- INSERT OR REPLACE removes a row without asking a DELETE trigger.
+    CREATE TRIGGER lock_once BEFORE INSERT ON lock
+    WHEN EXISTS (SELECT 1 FROM lock)
+    BEGIN SELECT RAISE(ABORT, 'there is one lock'); END;
     CREATE TRIGGER lock_rises BEFORE UPDATE ON lock
     WHEN NEW.size <= OLD.size OR NEW.origin IS NOT OLD.origin
     BEGIN SELECT RAISE(ABORT, 'the lock only rises'); END;
@@ -93,11 +98,7 @@ class CheckpointLock:
             StorageError: it cannot be read.
         """
         if not path.is_file():
-            raise ForkAlarm(
-                "the checkpoint lock is missing; without it nobody knows what was signed last",
-                field="lock",
-                code="lock_mismatch",
-            )
+            raise _no_lock("the checkpoint lock is missing; without it nobody knows what was signed last")
         try:
             connection = _connect(path, "rw")
             (origin,) = connection.execute("SELECT origin FROM lock").fetchone()
@@ -140,9 +141,34 @@ class CheckpointLock:
 
 
 def read_lock(path: Path) -> LockedHead:
-    """Return what a lock holds, for an auditor or an operator; errors as `CheckpointLock.open`."""
-    with closing(CheckpointLock.open(path)) as lock:
-        return lock.read()
+    """Return what a lock holds, for an auditor or an operator; errors as `read_locked`."""
+    return read_locked(path)[1]
+
+
+def read_locked(path: Path) -> tuple[str, LockedHead]:
+    """Return the origin and the head that a lock holds; nothing is written.
+
+    Raises:
+        ForkAlarm: code lock_mismatch, there is no lock, or not of its form.
+        StorageError: it cannot be read.
+    """
+    if not path.is_file():
+        raise _no_lock("the checkpoint lock is missing; without it nobody knows what was signed last")
+    try:
+        with closing(connect_to_read(path)) as connection:
+            # Text as the driver gives it stays apart from blobs, whatever bytes it has.
+            connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+            rows = connection.execute("SELECT origin, size, root, note FROM lock LIMIT 2").fetchall()
+    except sqlite3.Error as error:
+        raise StorageError("the checkpoint lock cannot be read", field="lock") from error
+    match rows:
+        case [(str(origin), int(size), bytes(root), str(note))]:
+            return origin, LockedHead(size, root, note)
+    raise _no_lock("the checkpoint lock is not of its form")
+
+
+def _no_lock(detail: str) -> ForkAlarm:
+    return ForkAlarm(detail, field="lock", code="lock_mismatch")
 
 
 @contextmanager

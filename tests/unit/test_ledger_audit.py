@@ -6,8 +6,10 @@ that there are two tiles of level 0 that are full, one that is not, and one of l
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 from base64 import b64encode
@@ -24,25 +26,31 @@ import pytest
 import uvicorn
 
 from credential.core.issue import PersonClaims
+from ledger import cli
 from ledger.api import create_app
-from ledger.audit import audit, replay
+from ledger.audit import audit, pool
 from ledger.audit.report import AuditReport
+from ledger.codes import exit_code
 from ledger.core import cbor, cose
 from ledger.core.calendar_days import month_of_seconds
 from ledger.core.chain import chain_start, extend_chain
+from ledger.core.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.cose_key import PublicKey
+from ledger.core.cosignature import cosign
 from ledger.core.epoch import BuiltEpoch
-from ledger.core.merkle import Frontier, leaf_hash
-from ledger.core.pin import Pin
+from ledger.core.merkle import Frontier, leaf_hash, root_hash
+from ledger.core.note import format_signature_line
+from ledger.core.pin import Pin, format_pin
 from ledger.core.seal import Seal
 from ledger.core.statement import PADDING, is_padding, parse_statement, sign_statement
 from ledger.core.status_change import HolderProof, StatusChange, StatusRow, format_status_change
 from ledger.core.tiles import format_entry_bundle, parse_tile_path
-from ledger.errors import ForkAlarm, StorageError
+from ledger.errors import ForkAlarm, LedgerError, StorageError
 from ledger.service.plan import TreeState, plan_epoch
 from ledger.service.replay import Replay
 from ledger.store.engine import DATABASE_NAME, migrate, open_engine
 from ledger.store.entries import LedgerReader, LedgerWriter
+from ledger.store.lock import LOCK_NAME, CheckpointLock, LockedHead
 from ledger.store.tiles import TileEdge
 from tests.support.ledgers import TinyLedger, signer
 from tests.support.log_service import ORIGIN, World
@@ -85,17 +93,30 @@ def write_ledger(folder: Path, ledger: TinyLedger, epochs: Epochs) -> Path:
     engine = open_engine(folder / DATABASE_NAME, "create")
     migrate(engine)
     store = LedgerWriter(engine)
+    store.set_meta({"origin": ledger.origin, "charter": ledger.charter_hash.hex()})
     tree = TreeState(Frontier(), TileEdge({}), chain_start(ledger.origin))
+    known: set[bytes] = set()
     for entries, time_ms in epochs:
         leaves = [leaf_hash(entry) for entry in entries]
         plan = plan_epoch(
-            tree, entries, leaves, extend_chain(tree.chain_head, leaves), [None] * len(entries), time_ms,
+            tree, entries, leaves, extend_chain(tree.chain_head, leaves), identities(entries, known), time_ms,
             ledger.origin, ledger.log_signers,
         )  # fmt: skip
         store.commit(plan.rows)
         tree = plan.after
     engine.dispose()
     return folder
+
+
+def identities(entries: Sequence[bytes], known: set[bytes]) -> list[bytes | None]:
+    """Return the identity of each statement that is there for the first time; `known` takes them in."""
+    ids: list[bytes | None] = []
+    for entry in entries:
+        identity = None if is_padding(entry) else parse_statement(entry).statement_id
+        ids.append(None if identity in known else identity)
+        if identity is not None:
+            known.add(identity)
+    return ids
 
 
 def heads(folder: Path) -> list[tuple[int, str]]:
@@ -183,9 +204,9 @@ def found(report: AuditReport) -> tuple[str, int | None]:
 @pytest.fixture(params=[1, 2])
 def jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """One process, and two of them even where the ledger is small."""
-    monkeypatch.setattr(replay, "FIRST_CHUNK_ENTRIES", 256)
-    monkeypatch.setattr(replay, "CHUNK_ENTRIES", 256)
-    monkeypatch.setattr(replay, "FEW_CHUNKS", 0)
+    monkeypatch.setattr(pool, "FIRST_CHUNK_ENTRIES", 256)
+    monkeypatch.setattr(pool, "CHUNK_ENTRIES", 256)
+    monkeypatch.setattr(pool, "FEW_CHUNKS", 0)
     return int(request.param)
 
 
@@ -209,7 +230,7 @@ def test_a_true_ledger_passes(stored: Stored, jobs: int) -> None:
 
 def test_chunks_of_any_size_find_the_same(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = checked(stored)
-    monkeypatch.setattr(replay, "CHUNK_ENTRIES", 256)
+    monkeypatch.setattr(pool, "CHUNK_ENTRIES", 256)
     assert checked(stored) == whole
 
 
@@ -338,6 +359,19 @@ def test_a_head_with_another_root_is_refused(copy: Stored) -> None:
     other = heads(copy.folder)[0][1].splitlines()[2]
     change_note(copy.folder, lambda note: note.replace(note.splitlines()[2], other, 1))
     report = checked(copy)
+    assert (report.code, report.rule) == ("bad_checkpoint", "note")
+
+
+def test_a_head_that_the_log_signed_for_another_root_is_refused(copy: Stored) -> None:
+    ledger = copy.ledger
+    lie = sign_checkpoint(Checkpoint(ledger.origin, copy.size, bytes(32)), ledger.log_signers, ledger.now_s)
+    change_note(copy.folder, lambda _: lie)
+    assert found(checked(copy)) == ("bad_checkpoint", copy.size)
+    with tampering(copy.folder) as database:
+        database.execute("UPDATE checkpoints SET root = ? WHERE size = ?", (bytes(32), copy.size))
+    assert found(checked(copy)) == ("bad_checkpoint", copy.size)
+    with served(copy.folder) as url:
+        report = audit(url, copy.pin)
     assert (report.code, report.rule) == ("bad_checkpoint", "root")
 
 
@@ -349,10 +383,23 @@ def test_a_head_of_a_larger_tree_is_refused(copy: Stored) -> None:
 
 
 def test_a_head_within_an_epoch_is_refused(copy: Stored) -> None:
-    smaller = str(copy.size - 16 * 2)
-    change_note(copy.folder, lambda note: note.replace(note.splitlines()[1], smaller, 1))
+    smaller, ledger = copy.size - 16 * 2, copy.ledger
+    change_note(copy.folder, lambda note: note.replace(note.splitlines()[1], str(smaller), 1))
+    assert found(checked(copy)) == ("bad_checkpoint", smaller)
     begin = copy.size - len(copy.epochs[-1][0]) - len(copy.epochs[-2][0])
-    assert found(checked(copy)) == ("bad_epoch", begin)
+    within = Checkpoint(ledger.origin, smaller, root_hash(ledger.leaves[:smaller]))
+    change_note(copy.folder, lambda _: sign_checkpoint(within, ledger.log_signers, ledger.now_s))
+    with served(copy.folder) as url:
+        assert found(audit(url, copy.pin)) == ("bad_epoch", begin)
+
+
+@pytest.mark.parametrize("size", [2**50, 2**53 + 16, 2**60, 17])
+def test_a_size_that_nobody_signed_ends_the_audit_at_once(copy: Stored, size: int) -> None:
+    change_note(copy.folder, lambda note: note.replace(note.splitlines()[1], str(size), 1))
+    assert checked(copy).code == "bad_checkpoint"
+    with served(copy.folder) as url:
+        report = audit(url, copy.pin, jobs=2)
+    assert (report.code, report.counts) == ("bad_checkpoint", {})
 
 
 def test_a_head_that_is_no_note_is_refused(copy: Stored) -> None:
@@ -371,7 +418,256 @@ def test_without_cosignatures_the_report_says_so(copy: Stored) -> None:
     with tampering(copy.folder) as database:
         database.execute("UPDATE checkpoints SET cosignatures = ''")
     report = checked(copy)
-    assert (report.code, report.quorum, report.cosigned) == ("ok", False, {})
+    assert (report.code, report.quorum, report.cosigned) == ("not_cosigned", False, {})
+    assert exit_code(report.code) == 1
+    accepted = checked(copy, allow_uncosigned=True)
+    assert (accepted.code, accepted.quorum, accepted.cosigned_size) == ("ok", False, None)
+
+
+def test_the_command_says_not_cosigned_and_takes_it_where_told(
+    copy: Stored, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tampering(copy.folder) as database:
+        database.execute("UPDATE checkpoints SET cosignatures = ''")
+    pin = copy.folder.parent / "pin.json"
+    pin.write_bytes(format_pin(copy.pin))
+    found = []
+    for further in ([], ["--allow-uncosigned"]):
+        line = ["sc-ledger", "audit", str(copy.folder), "--pin", str(pin), "--jobs", "1", *further]
+        monkeypatch.setattr(sys, "argv", line)
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        found.append((stop.value.code, capsys.readouterr().out.split(":")[0]))
+    assert found == [(1, "NOT COSIGNED"), (0, "CONSISTENT")]
+
+
+def cosign_only(folder: Path, ledger: TinyLedger, size: int, witnesses: int = 2) -> None:
+    """Leave one head with cosignatures: that of this size, of so many witnesses."""
+    text = dict(heads(folder))[size].partition("\n\n")[0] + "\n"
+    lines = [cosign(w, parse_checkpoint(text), text, ledger.now_s) for w in ledger.witnesses[:witnesses]]
+    joined = "".join(format_signature_line(line).rstrip("\n") + "\n" for line in lines)
+    with tampering(folder) as database:
+        database.execute("UPDATE checkpoints SET cosignatures = ''")
+        database.execute("UPDATE checkpoints SET cosignatures = ? WHERE size = ?", (joined, size))
+
+
+def test_an_older_head_with_a_quorum_is_enough_for_a_directory(copy: Stored) -> None:
+    older = heads(copy.folder)[-3][0]
+    cosign_only(copy.folder, copy.ledger, older)
+    report = checked(copy)
+    assert (report.code, report.tree_size, report.quorum) == ("ok", copy.size, True)
+    assert (report.cosigned_size, set(report.cosigned)) == (older, {"w1", "w2"})
+    with served(copy.folder) as url:
+        assert audit(url, copy.pin).code == "not_cosigned"
+
+
+def test_one_of_two_witnesses_is_no_quorum(copy: Stored) -> None:
+    cosign_only(copy.folder, copy.ledger, copy.size, witnesses=1)
+    report = checked(copy)
+    assert (report.code, set(report.cosigned)) == ("not_cosigned", {"w1"})
+
+
+def test_a_cosignature_of_an_older_head_that_does_not_verify_is_named(copy: Stored) -> None:
+    older, newer = heads(copy.folder)[2][0], heads(copy.folder)[3][0]
+    cosign_only(copy.folder, copy.ledger, older)
+    with tampering(copy.folder) as database:
+        query = "SELECT cosignatures FROM checkpoints WHERE size = ?"
+        (lines,) = database.execute(query, (older,)).fetchone()
+        database.execute("UPDATE checkpoints SET cosignatures = ? WHERE size = ?", (lines, newer))
+    assert found(checked(copy)) == ("bad_checkpoint", newer)
+
+
+# -- a directory that contradicts itself ----------------------------------------------------------------
+
+
+def loosened(folder: Path) -> None:
+    """Take the types of every table away, as somebody can who writes the file by hand."""
+    with tampering(folder) as database:
+        for name in ("entries", "statements", "tiles", "staged", "checkpoints", "meta"):
+            database.execute(f"CREATE TABLE loose AS SELECT * FROM {name}")
+            database.execute(f"DROP TABLE {name}")
+            database.execute(f"ALTER TABLE loose RENAME TO {name}")
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "index"),
+    [
+        ("UPDATE entries SET entry = 'abc' WHERE leaf_index = 40", "bad_entry", 40),
+        ("UPDATE entries SET entry = 5 WHERE leaf_index = 300", "bad_entry", 300),
+        ("UPDATE entries SET entry = CAST(x'FF80' AS TEXT) WHERE leaf_index = 40", "bad_entry", 40),
+        ("UPDATE entries SET entry = zeroblob(70000) WHERE leaf_index = 40", "bad_entry", 40),
+        ("UPDATE entries SET entry = zeroblob(2000000) WHERE leaf_index = 40", "bad_entry", 0),
+        ("UPDATE entries SET chain = '' WHERE leaf_index = 40", "bad_chain", 40),
+        ("UPDATE entries SET chain = x'00' WHERE leaf_index = 40", "bad_chain", 40),
+        ("UPDATE entries SET chain = substr(chain, 1, 31) WHERE leaf_index = 40", "bad_chain", 40),
+        ("UPDATE tiles SET data = 'abc' WHERE level = 0 AND n = 1", "bad_tile", 256),
+        ("UPDATE tiles SET data = data || zeroblob(32) WHERE level = 0 AND n = 1", "bad_tile", 256),
+        ("UPDATE tiles SET data = 7 WHERE level = 1", "bad_tile", 0),
+        ("UPDATE checkpoints SET note = CAST(note AS BLOB)", "bad_checkpoint", "size"),
+        ("UPDATE checkpoints SET note = CAST(x'FF41' AS TEXT)", "bad_checkpoint", "size"),
+        ("UPDATE checkpoints SET cosignatures = x'00'", "bad_checkpoint", "size"),
+        ("UPDATE checkpoints SET cosignatures = 'x'", "bad_checkpoint", None),
+        ("UPDATE checkpoints SET root = 'a'", "bad_checkpoint", "size"),
+        ("UPDATE checkpoints SET time_ms = 'late'", "bad_checkpoint", "size"),
+        ("UPDATE meta SET value = x'00'", "bad_checkpoint", None),
+        ("DELETE FROM checkpoints", "bad_checkpoint", 0),
+        ("DROP TABLE tiles", "bad_tile", 0),
+        ("DROP TABLE entries", "bad_entry", 0),
+        ("DROP TABLE statements", "bad_entry", 0),
+        ("DROP TABLE checkpoints", "bad_checkpoint", 0),
+        ("DROP TABLE meta", "bad_checkpoint", 0),
+        ("ALTER TABLE entries RENAME COLUMN chain TO link", "bad_entry", 0),
+    ],
+)
+def test_a_value_of_another_type_is_an_alarm(
+    copy: Stored, change: str, code: str, index: int | str | None
+) -> None:
+    loosened(copy.folder)
+    with tampering(copy.folder) as database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute(change)
+    assert found(checked(copy)) == (code, copy.size if index == "size" else index)
+    assert exit_code(code) == 3
+
+
+def test_workers_report_a_value_of_another_type(copy: Stored, jobs: int) -> None:
+    loosened(copy.folder)
+    with tampering(copy.folder) as database:
+        database.execute("UPDATE entries SET entry = 'abc' WHERE leaf_index IN (400, 540)")
+    assert found(checked(copy, jobs=jobs)) == ("bad_entry", 400)
+
+
+def test_an_earlier_fault_is_named_before_a_value_of_another_type(copy: Stored) -> None:
+    loosened(copy.folder)
+    change_tile(copy.folder, 0, 0, 33)
+    with tampering(copy.folder) as database:
+        database.execute("UPDATE entries SET entry = 'abc' WHERE leaf_index = 40")
+    assert found(checked(copy)) == ("bad_tile", 33)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["SET root = zeroblob(32)", "SET note = 'junk'", "SET time_ms = time_ms + 1", None],
+)
+def test_every_stored_head_is_that_of_the_replayed_tree(copy: Stored, change: str | None) -> None:
+    older = heads(copy.folder)[4][0]
+    with tampering(copy.folder) as database:
+        how = "DELETE FROM checkpoints" if change is None else f"UPDATE checkpoints {change}"
+        database.execute(f"{how} WHERE size = ?", (older,))
+    assert found(checked(copy)) == ("bad_checkpoint", older)
+
+
+def test_entries_beyond_the_head_are_named(copy: Stored) -> None:
+    with tampering(copy.folder) as database:
+        database.execute("INSERT INTO entries VALUES (?, x'F6', zeroblob(32))", (copy.size,))
+    assert found(checked(copy)) == ("bad_checkpoint", copy.size)
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM statements", "UPDATE statements SET leaf_index = 3"])
+def test_an_index_of_statements_that_is_not_right_is_named(copy: Stored, change: str) -> None:
+    index = copy.places["credential"][150]
+    with tampering(copy.folder) as database:
+        database.execute(f"{change} WHERE leaf_index = ?", (index,))
+    report = checked(copy)
+    assert (report.code, report.rule, report.index) == ("bad_entry", "statements", index)
+
+
+def test_an_index_of_statements_with_a_row_of_nothing_is_named(copy: Stored) -> None:
+    with tampering(copy.folder) as database:
+        database.execute("INSERT INTO statements VALUES (zeroblob(32), 5)")
+    report = checked(copy)
+    assert (report.code, report.rule) == ("bad_entry", "statements")
+
+
+@pytest.mark.parametrize("key", ["origin", "charter"])
+def test_a_database_that_says_it_is_another_ledger_is_named(copy: Stored, key: str) -> None:
+    with tampering(copy.folder) as database:
+        database.execute("UPDATE meta SET value = 'x' WHERE key = ?", (key,))
+    report = checked(copy)
+    assert (report.code, report.rule) == ("bad_checkpoint", f"meta.{key}")
+
+
+def make_lock(copy: Stored, size: int, root: bytes, *, origin: str = "", at: Path | None = None) -> None:
+    path = at or copy.folder / LOCK_NAME
+    CheckpointLock.create(path, origin or copy.pin.origin, LockedHead(size, root, "note")).close()
+
+
+def test_the_lock_beside_the_database_must_hold_the_stored_head(copy: Stored) -> None:
+    make_lock(copy, copy.size, root_hash(copy.ledger.leaves))
+    assert checked(copy).code == "ok"
+
+
+@pytest.mark.parametrize(("ahead", "same_root"), [(-16, True), (0, False), (16, True)])
+def test_a_lock_with_another_head_is_a_mismatch(copy: Stored, ahead: int, same_root: bool) -> None:
+    make_lock(copy, copy.size + ahead, root_hash(copy.ledger.leaves) if same_root else bytes(32))
+    report = checked(copy)
+    assert (report.code, report.rule) == ("lock_mismatch", "lock")
+    assert report.index == copy.size + min(ahead, 0)
+
+
+def test_a_lock_of_another_ledger_is_a_mismatch(copy: Stored) -> None:
+    make_lock(copy, copy.size, root_hash(copy.ledger.leaves), origin="ledger.example/other")
+    assert checked(copy).code == "lock_mismatch"
+
+
+def test_a_lock_that_is_ahead_by_the_staged_epoch_is_in_order(copy: Stored) -> None:
+    make_lock(copy, copy.size + 16, bytes(32))
+    with tampering(copy.folder) as database:
+        database.execute("INSERT INTO staged VALUES (?, zeroblob(32), x'00')", (copy.size + 16,))
+    assert checked(copy).code == "ok"
+
+
+def test_a_lock_at_the_place_of_the_settings_is_compared(copy: Stored) -> None:
+    elsewhere = copy.folder.parent / "elsewhere.db"
+    make_lock(copy, copy.size - 16, bytes(32), at=elsewhere)
+    assert checked(copy).code == "ok"
+    (copy.folder / "ledger.json").write_text(json.dumps({"lock": str(elsewhere)}))
+    assert checked(copy).code == "lock_mismatch"
+
+
+# -- places that take no writes -------------------------------------------------------------------------
+
+
+def refuse_ordinary_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQLite fail as it does where it cannot make the file that readers share."""
+    connect = sqlite3.connect
+
+    def refusing(database: Any, **options: Any) -> sqlite3.Connection:
+        if "mode=ro" in str(database):
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+        connection: sqlite3.Connection = connect(database, **options)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", refusing)
+
+
+@pytest.fixture
+def closed(copy: Stored) -> Iterator[Stored]:
+    """A closed ledger in a directory that takes no writes."""
+    with closing(sqlite3.connect(copy.folder / DATABASE_NAME)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for name in ("-wal", "-shm"):
+        copy.folder.joinpath(DATABASE_NAME + name).unlink(missing_ok=True)
+    copy.folder.chmod(0o555)
+    yield copy
+    copy.folder.chmod(0o755)
+
+
+def test_a_closed_ledger_is_audited_where_nothing_can_be_written(
+    closed: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_ordinary_reading(monkeypatch)
+    assert checked(closed).code == "ok"
+    assert {path.name for path in closed.folder.iterdir()} == {DATABASE_NAME}
+
+
+def test_a_ledger_that_was_not_closed_says_what_to_do(copy: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    (copy.folder / (DATABASE_NAME + "-wal")).write_bytes(b"pages")
+    refuse_ordinary_reading(monkeypatch)
+    with pytest.raises(StorageError, match="copy it to a writable place first"):
+        checked(copy)
 
 
 # -- a tail that was cut off ------------------------------------------------------------------------------
@@ -390,7 +686,7 @@ def test_a_whole_epoch_cut_off_passes_alone_and_fails_against_a_head_seen_before
     cut = write_ledger(tmp_path / "cut", stored.ledger, stored.epochs[:-1])
     size = heads(cut)[-1][0]
     alone = audit(str(cut), stored.pin)
-    assert (alone.code, alone.tree_size, alone.quorum) == ("ok", size, False)
+    assert (alone.code, alone.tree_size, alone.quorum) == ("not_cosigned", size, False)
     seen = audit(str(cut), stored.pin, against=stored.ledger.checkpoint())
     assert (seen.code, seen.rule, seen.index) == ("inconsistent", "tree_size", size)
 
@@ -412,8 +708,14 @@ def test_another_history_fails_against_a_head_seen_before(stored: Stored, tmp_pa
 
 def test_a_head_that_the_ledger_never_signed_proves_nothing(stored: Stored) -> None:
     text = stored.ledger.checkpoint()
-    report = checked(stored, against="".join(text.partition("\n\n")[:2]) + "\u2014 nobody AAAA\n")
-    assert report.code == "bad_checkpoint"
+    forged = "".join(text.partition("\n\n")[:2]) + "\u2014 nobody AAAAAAAA\n"
+    seen: list[int] = []
+    for against in (forged, "hello", "", text.replace(stored.pin.origin, "ledger.example/other")):
+        with pytest.raises(LedgerError) as refusal:
+            checked(stored, against=against, progress=lambda done, _: seen.append(done))
+        assert (refusal.value.code, refusal.value.field) == ("bad_input", "against")
+    assert exit_code("bad_input") == 1
+    assert seen == []
 
 
 # -- signed lies ------------------------------------------------------------------------------------------

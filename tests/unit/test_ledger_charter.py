@@ -171,3 +171,12 @@ def test_no_value_makes_the_parser_fail_otherwise(value: Any) -> None:
 def test_origin_and_names_are_checked() -> None:
     assert code_of(body(k1=ORIGIN)) == "ok"
     assert code_of(body(k1="has space")) == "malformed"
+
+
+@pytest.mark.parametrize("key", ["k3", "k4"])
+def test_one_key_with_two_roles_is_refused(key: str) -> None:
+    shared = format_cose_key(P256)
+    board = [["a", shared], *governors("b", "c")]
+    assert code_of(body(k3=shared, k4=shared)) == "malformed"
+    assert code_of(body(k5=board, k6=2)) == "ok"
+    assert code_of(body(**{key: shared}, k5=board, k6=2)) == "malformed"

@@ -80,7 +80,7 @@ def test_the_published_keys_and_messages_are_reproduced(
 
 @pytest.mark.parametrize("witness", WITNESSES)
 def test_a_cosignature_returns_its_time(witness: SeedSigner) -> None:
-    for time_s in (0, TIME_S, 2**63 - 1):
+    for time_s in (0, TIME_S, 253_402_300_799):
         line = cosign(witness, CHECKPOINT, TEXT, time_s)
         assert check_cosignature(witness.verifier_key, line, CHECKPOINT, TEXT) == time_s
 
@@ -171,3 +171,14 @@ def test_a_key_of_another_type_is_no_cosigner() -> None:
         cosign(LOG, CHECKPOINT, TEXT, TIME_S)
     with pytest.raises(MalformedError, match="unsupported"):
         check_cosignature(key, NoteSignature(key.name, key.key_id, bytes(72)), CHECKPOINT, TEXT)
+
+
+@pytest.mark.parametrize("witness", WITNESSES)
+@pytest.mark.parametrize("time_s", [253_402_300_800, 2**63 - 1])
+def test_a_cosignature_from_the_year_10000_on_is_refused(witness: SeedSigner, time_s: int) -> None:
+    line = cosign(witness, CHECKPOINT, TEXT, time_s)
+    with pytest.raises(VerificationError, match="bad_checkpoint"):
+        check_cosignature(witness.verifier_key, line, CHECKPOINT, TEXT)
+    note = parse_note(add_cosignature(SIGNED, line))
+    with pytest.raises(VerificationError, match="bad_checkpoint"):
+        check_cosignatures(note, CHECKPOINT, {"w": witness.verifier_key})

@@ -13,23 +13,30 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
 from ledger.core import actions as do
 from ledger.core import cbor, ledger_verbs
-from ledger.core.actions import Action, Verb
-from ledger.core.cose_key import SoftwareSigner
-from ledger.core.statement import Statement
-from ledger.core.status_change import StatusRow
+from ledger.core.actions import Action, Scope, Verb
+from ledger.core.cells import prove_in_cell
+from ledger.core.cose_key import PublicKey, SoftwareSigner
+from ledger.core.epoch import BuiltEpoch, build_epoch, replay_epoch
+from ledger.core.statement import Statement, parse_statement, sign_credential, sign_statement
+from ledger.core.status_change import HolderProof, StatusChange, StatusRow
 from tests.support import ledgers
-from tests.support.registry_world import ORIGIN
+from tests.support.registry_world import ORIGIN, PROFILES, Party, World, fingerprint
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-FAR_S = 2_082_758_400  # 1 January 2036
 PLACES = 60  # of each issuer, taken before the machine starts
 ISSUERS = {"civil-1": "interior", "civil-2": "interior", "health-1": "health"}
 WAYS = {
@@ -435,9 +442,384 @@ class Model:
             return self, refused, False
         for at, one in enumerate(accepted):
             if one.kind == "credential":
-                after.cards[after.size + at, one.entry] = one.body_holder
+                after.cards[after.size + at, one.entry] = PublicKey("ed25519", one.body.cnf).kid
+        after.size += (len(accepted) + 1 + 15) // 16 * 16
         return after, refused, True
 
 
 def _identity(statement: Statement) -> bytes:
     return statement.statement_id
+
+
+class Machine(RuleBasedStateMachine):
+    """Puts statements into the next epoch, and closes it; `ahead` foresees it so that most of them are valid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Statement] = []
+        self.spoken: list[Statement] = []
+        self.cards: list[tuple[Statement, HolderProof]] = []
+        self.observed: list[tuple[str, int, int]] = []
+        self.most = 20
+
+    @initialize(live=st.sampled_from([0, 0, 2_300]), governors=st.sampled_from([3, 5]))
+    def begin(self, live: int, governors: int) -> None:
+        self.world = World(governors=governors, threshold=governors // 2 + 1)
+        for n in range(1, 8):
+            self.world.governors.setdefault(f"gov-{n}", key(f"governor {n}"))
+        charter = self.world.charter
+        terms = {
+            "governors": dict(charter.governors), "threshold": charter.threshold, "profiles": charter.profiles,
+            "policy": charter.witness_policy, "log_keys": charter.log_keys, "rules": 1, "scheduled": {},
+            "service": charter.service_key.kid, "receipts": charter.receipts_key.kid, "successor": None,
+            "read_only": False,
+        }  # fmt: skip
+        self.model = Model(terms, self.world.time_ms, self.world.size, epochs=[(self.world.time_ms, 0)])
+        self.ahead = self.model.copy()
+        self.look_ahead()
+        for name, authority in ISSUERS.items():
+            self.decide(name, [("admit", 0, 0)], 9, authority=authority)
+        self.close(1_000)
+        for number, name in enumerate(ISSUERS, start=1):
+            for registry in (self.world.registry, self.world.mirror):
+                registry.windows.live[number] = Counter({2036 * 4: live})
+                for idx in range(PLACES):
+                    registry.places.take_place(f"sc:{number}/0", idx)
+            self.model.live[name] = live
+            self.model.places.update({(f"sc:{number}/0", idx): [] for idx in range(PLACES)})
+            self.model.seqs[f"sc:{number}/0"] = 0
+        self.look_ahead()
+
+    # -- statements -------------------------------------------------------------------------------------
+
+    def look_ahead(self) -> None:
+        self.ahead = self.model.copy()
+        self.ahead.open(self.model.time_ms + 1_000)
+
+    def put(self, statement: Statement) -> None:
+        tried = self.ahead.copy()
+        try:
+            tried.say(tried.size + len(self.waiting), statement)
+        except RefusedError:
+            pass
+        else:
+            self.ahead = tried
+        self.waiting.append(statement)
+        self.spoken.append(statement)
+
+    def party(self, a: int, key_number: int = 0) -> Party:
+        """Return an issuer with the key that signs: a wrong one only where there is no other."""
+        number = a % len(ISSUERS)
+        name = list(ISSUERS)[number]
+        known = self.ahead.issuers.get(name, {"keys": {}})["keys"]
+        keys = [key(f"{name} key {n}") for n in range(1, 6)]
+        active = [one for one in keys if known.get(one.public_key.kid, (9,))[0] == 0]
+        signs = active[key_number % len(active)] if active else keys[0]
+        return Party(name, number + 1, [signs])
+
+    SMALL = st.integers(0, 7)
+    VERBS = st.sampled_from(
+        ["admit", "change", "authority", "suspend", "reinstate", "add", "add", "retire", "distrust", "distrust",
+         "confirm", "refuse", "governors", "threshold", "policy", "log keys", "service", "profiles", "rules",
+         "successor"]
+    )  # fmt: skip
+    ON_LEDGER = ("governors", "threshold", "policy", "log keys", "service", "profiles", "rules", "successor")
+
+    def verb(self, name: str, what: str, a: int, b: int, authority: str) -> Verb:
+        model = self.ahead
+        kid = key(f"{name} key {a % 5 + 1}").public_key.kid
+        held = [at for at in model.all_held() if model.held_at[at][0] == name] or [model.size - 1]
+        match what:
+            case "admit":
+                scope = Scope(tuple(sorted(PROFILES)), 1000, 2)
+                return do.Admit(do.Admission(authority, name, (key(f"{name} key 1").public_key,), scope))
+            case "change":
+                vcts = (("sc:identity",), tuple(sorted(PROFILES)), ("sc:identity", "sc:visa"))[a % 3]
+                return do.Change(title="Office", scope=Scope(vcts, (1, 3, 1000)[b % 3], 1 + b % 2))
+            case "authority":
+                return do.Change(authority=("interior", "health")[a % 2])
+            case "suspend":
+                return do.Suspend()
+            case "reinstate":
+                return do.Reinstate()
+            case "add":
+                return do.AddKey(key(f"{name} key {a % 5 + 1}").public_key)
+            case "retire":
+                return do.RetireKey(kid)
+            case "distrust":
+                start = (0, model.floor(), max(0, model.size - 32), model.size, model.size + 50)[b % 5]
+                return do.DistrustKey(kid, start)
+            case "confirm":
+                return do.ConfirmHeld(held[a % len(held)])
+            case "refuse":
+                return do.RefuseHeld(held[a % len(held)])
+        return self.ledger_verb(what, a, b)
+
+    def ledger_verb(self, what: str, a: int, b: int) -> Verb:
+        match what:
+            case "governors":
+                count = 3 + a % 4
+                names = [f"gov-{n + b % 2}" for n in range(1, count + 1)] if b < 7 else ["civil-1", "gov-1", "gov-2"]
+                kept = tuple((name, self.world.governors[name].public_key) for name in names if name in self.world.governors)
+                stranger = tuple((name, key("stranger").public_key) for name in names if name not in self.world.governors)
+                return ledger_verbs.SetGovernors(stranger + kept, len(names) // 2 + 1)
+            case "threshold":
+                return ledger_verbs.SetThreshold(a)
+            case "policy":
+                return ledger_verbs.SetWitnessPolicy("# again\n" * (a % 3) + "quorum none\n")
+            case "log keys":
+                return ledger_verbs.SetLogKeys((ledgers.seed(f"log {a % 3}"), bytes(1312)))
+            case "service":
+                service, receipts = key(f"service {a % 3}"), ledgers.signer(f"receipts {b % 2}")
+                self.world.sealers[service.public_key] = service
+                return ledger_verbs.SetServiceKeys(service.public_key, receipts.public_key)
+            case "profiles":
+                more = ({"sc:visa": (2, 30)}, {"sc:short": (1, 40)}, {"sc:short": (2, 1)}, {})[a % 4]
+                return ledger_verbs.SetProfiles({**PROFILES, **more})
+            case "rules":
+                return ledger_verbs.SetRules(1 + a // 4)
+        return ledger_verbs.SetSuccessor(ORIGIN if a % 2 else "ledger.example/next", bytes(32))
+
+    @rule(
+        a=SMALL,
+        verbs=st.lists(st.tuples(VERBS, SMALL, SMALL), min_size=1, max_size=3),
+        count=st.sampled_from([1, 2, 9, 9, 9, 9, 9, 9]),
+        off=st.sampled_from([0] * 9 + [1]),
+    )
+    def decide(
+        self, a: int | str, verbs: list[tuple[str, int, int]], count: int, off: int = 0, authority: str = "interior"
+    ) -> None:
+        """Approve an action; 9 is as many approvals as it needs, `off` spoils its counter or its deadline."""
+        on_ledger = verbs[0][0] in self.ON_LEDGER
+        names = [*ISSUERS, "civil-4"]
+        name = a if isinstance(a, str) else names[a % len(names)]
+        if verbs[0][0] == "successor" and verbs[0][1] != 2:
+            return  # it ends all credentials: seldom
+        made = [self.verb(name, what, x, y, authority) for what, x, y in verbs]
+        model = self.ahead
+        subject = ORIGIN if on_ledger else name
+        counter = model.counter if on_ledger else model.issuers.get(name, {"counter": 0})["counter"]
+        deadline = (model.time_ms // 1000 + (40, 2)[counter % 2] * 86_400) - off * 86_400 * (41 if counter % 2 else 0)
+        spoiled = off if counter % 2 == 0 else 0
+        action = Action(subject, counter + spoiled, deadline, tuple(made))
+        deep = any(isinstance(verb, do.DistrustKey) and verb.from_index < model.floor() for verb in made)
+        governors = list(model.terms["governors"])
+        required = max(model.terms["threshold"], len(governors) - 1 if deep else 0)
+        for governor in governors[: required if count == 9 else count]:
+            self.approve(governor, action)
+
+    def approve(self, governor: str, action: Action) -> None:
+        signs = self.world.governors.get(governor) or key("stranger")
+        self.put(parse_statement(sign_statement("govern", governor, action.subject, action, signs)))
+
+    @rule(a=SMALL, b=SMALL)
+    def approve_what_is_open(self, a: int, b: int) -> None:
+        if self.ahead.proposals:
+            bodies = sorted(self.ahead.proposals)
+            self.approve(f"gov-{b % 7 + 1}", self.ahead.proposals[bodies[a % len(bodies)]][0])
+
+    @rule(a=SMALL, k=SMALL, first=st.integers(0, 9), count=st.integers(1, 4), spoil=st.sampled_from([""] * 12 + [
+        "type", "digests", "iat", "late", "exp", "list", "further list", "place", "key", "far"]))  # fmt: skip
+    def issue(self, a: int, k: int, first: int, count: int, spoil: str) -> None:
+        party = self.party(a, k)
+        now_s = self.ahead.time_ms // 86_400_000 * 86_400
+        vcts = sorted(self.ahead.terms["profiles"])
+        vct = vcts[k % len(vcts)]
+        free = [n for n in range(PLACES, PLACES + 200) if (f"sc:{party.number}/0", n) not in self.ahead.places]
+        for n in range(count):
+            iat = now_s - 86_400 * (0, 0, 3, 35)[(first + n) % 4]
+            claims = self.world.claims(party, free[n], vct="sc:identity", iat=iat)
+            digests, days = self.ahead.terms["profiles"][vct]
+            shown = tuple(sorted(ledgers.seed(f"{free[n]} digest {at}") for at in range(digests)))
+            claims = claims._replace(vct=vct, exp=end_of(iat, days), digests=shown)
+            claims = claims._replace(cnf=key(f"holder {free[n]}").public_key.x)
+            match spoil:
+                case "type":
+                    claims = claims._replace(vct="sc:unknown")
+                case "digests":
+                    claims = claims._replace(digests=claims.digests[1:] or (bytes(32), ledgers.seed("x")))
+                case "iat":
+                    claims = claims._replace(iat=claims.iat + 1)
+                case "late" | "far":
+                    day = now_s + 86_400 * (2 if spoil == "far" else -36)
+                    claims = claims._replace(iat=day, exp=end_of(day, days))
+                case "exp":
+                    claims = claims._replace(exp=claims.exp + 86_400)
+                case "list":
+                    claims = claims._replace(uri=f"sc:{party.number % 3 + 1}/0")
+                case "further list":
+                    claims = claims._replace(uri=f"sc:{party.number}/{1 + n % 2}")
+                case "place":
+                    claims = claims._replace(idx=n)
+            signs = key(f"{party.name} key {first % 5 + 1}") if spoil == "key" else party.keys[0]
+            self.put(parse_statement(sign_credential(claims, signs)))
+
+    @rule(a=SMALL, k=SMALL, first=st.integers(0, PLACES + 4), count=st.sampled_from([1, 1, 2, 5, 19, 20, 21, 24, 40]),
+          new=st.sampled_from([1, 1, 1, 2, 2, 2, 3, 0, 12]), spoil=st.sampled_from([""] * 12 + [
+              "seq", "month", "old", "reason", "list", "key", "old month", "no place"]))  # fmt: skip
+    def change(self, a: int, k: int, first: int, count: int, new: int, spoil: str) -> None:
+        """Change what can be changed of so many places: an honest statement, but for what is spoiled."""
+        party = self.party(a, k)
+        uri = f"sc:{party.number}/{1 if spoil == 'list' else 0}"
+        known = sorted(idx for at, idx in self.ahead.places if at == f"sc:{party.number}/0")
+        now = month_of(self.ahead.time_ms)
+        month = months_before(now, {"month": 3, "old month": 2}.get(spoil, 0))
+        rows = []
+        for idx in [idx for idx in known if idx >= first] + ([9_999] if spoil == "no place" else []):
+            old = self.ahead.reads(uri, idx) if (uri, idx) in self.ahead.places else 0
+            reasons = sorted(WAYS.get((old, new), ()))
+            if len(rows) < count and (reasons or spoil in ("old", "reason")):
+                reason = reasons[k % len(reasons)] if reasons and spoil != "reason" else 1 + k % 6
+                rows.append(StatusRow(idx, (old + 1) % 4 if spoil == "old" else old, new, reason, month))
+        if rows:
+            seq = self.ahead.seqs.get(uri, 0) + (0 if spoil == "seq" else 1)
+            signs = key(f"{party.name} key {first % 5 + 1}") if spoil == "key" else party.keys[0]
+            body = StatusChange(uri, seq, tuple(rows))
+            self.put(parse_statement(sign_statement("status", party.name, uri, body, signs)))
+
+    @precondition(lambda self: self.cards)
+    @rule(a=st.integers(0, 50), spoil=st.sampled_from([""] * 8 + ["key", "new", "index", "old"]))
+    def replace_by_holder(self, a: int, spoil: str) -> None:
+        card, proof = self.cards[a % len(self.cards)]
+        uri, idx = card.body.uri, card.body.idx
+        old = self.ahead.reads(uri, idx) ^ (1 if spoil == "old" else 0)
+        row = StatusRow(idx, old, 2 if spoil == "new" else 3, 1, month_of(self.ahead.time_ms))
+        if spoil == "index":
+            proof = replace(proof, index=proof.index ^ 1)
+        signs = key("stranger") if spoil == "key" else key(f"holder {idx}")
+        body = StatusChange(uri, 0, (row,), proof)
+        self.put(parse_statement(sign_statement("status", card.sub, uri, body, signs)))
+
+    @precondition(lambda self: self.spoken)
+    @rule(a=st.integers(0, 200))
+    def say_again(self, a: int) -> None:
+        self.put(self.spoken[-1 - a % len(self.spoken)])
+
+    @precondition(lambda self: self.spoken)
+    @rule(a=st.integers(0, 200), later=st.sampled_from([1_000, DAY_MS, 31 * DAY_MS]))
+    def only_ask(self, a: int, later: int) -> None:
+        """Ask about a statement and give the epoch up: the world checks that nothing of it is left."""
+        statement = self.spoken[-1 - a % len(self.spoken)]
+        if any(isinstance(v, do.DistrustKey) for v in getattr(statement.body, "verbs", ())):
+            return  # asked before it has an index, a distrust from a later one is taken
+        at_ms = self.model.time_ms + later
+        asked = self.model.copy()
+        asked.open(at_ms)
+        expected = "ok"
+        try:
+            asked.say(asked.size, statement)
+        except RefusedError as error:
+            expected = str(error)
+        assert self.world.refusal(statement, at_ms=at_ms) == expected
+
+    # -- epochs -----------------------------------------------------------------------------------------
+
+    @rule(later=st.sampled_from([1_000] * 6 + [
+        HOUR_MS, 5 * HOUR_MS, 23 * HOUR_MS, DAY_MS, 29 * DAY_MS, 30 * DAY_MS, 31 * DAY_MS, 100 * DAY_MS]))  # fmt: skip
+    def close(self, later: int) -> None:
+        """Close the epoch at a time; what was foreseen for a second from now may be late then."""
+        time_ms = self.model.time_ms + later
+        world, before = self.world, self._statuses()
+        after, refused, closes = self.model.close(self.waiting, time_ms)
+        service = self.model.terms["scheduled"].get("service", self.model.terms["service"])
+        sealer = next(one for public, one in world.sealers.items() if public.kid == service)
+        built = build_epoch(world.registry, world.chain_head, world.size, self.waiting, time_ms, sealer)
+        assert [(one.statement_id, error.code) for one, error in built.rejected] == [
+            (one.statement_id, code) for one, code in refused
+        ]
+        assert bool(built.entries) == closes
+        if closes:
+            replay_epoch(world.mirror, world.chain_head, world.size, built.entries)
+            world.built.append(built)
+            world.time_ms = time_ms
+            self._keep_cards(built)
+        self.model = after
+        self.waiting = []
+        self._observe(before)
+        self._compare()
+        self.look_ahead()
+
+    def _keep_cards(self, built: BuiltEpoch) -> None:
+        cards = {one.entry: one for one in self.waiting if one.kind == "credential"}
+        for at, entry in enumerate(built.entries):
+            if entry in cards:
+                cell = built.leaves[at // 16 * 16 : at // 16 * 16 + 16]
+                proof = HolderProof(built.first_index + at, prove_in_cell(cell, at % 16), entry)
+                self.cards.append((cards[entry], proof))
+
+    def _statuses(self) -> dict[tuple[str, int], int]:
+        return {
+            (uri, idx): state.status(idx)
+            for uri, state in self.world.registry.lists.items()
+            for idx in range(PLACES + 200)
+            if state.is_taken(idx)
+        }
+
+    def _observe(self, before: dict[tuple[str, int], int]) -> None:
+        """Count who lost a card in force by looking at the lists alone: never more than a limit in a day."""
+        numbers = {issuer["number"]: issuer["authority"] for issuer in self.model.issuers.values()}
+        lost = Counter(
+            numbers[int(uri[3:].split("/")[0])]
+            for (uri, idx), now in self._statuses().items()
+            if now in (1, 2) and before.get((uri, idx), 0) in (0, 12)
+        )
+        self.observed += [(name, self.model.time_ms, count) for name, count in lost.items()]
+        self.most = max(self.most, *(self._limit(name) for name in {"interior", "health"}))
+        for name in {"interior", "health"}:
+            hour = self.model.time_ms // HOUR_MS - 23
+            assert sum(n for who, at, n in self.observed if who == name and at // HOUR_MS >= hour) <= self.most
+
+    def _limit(self, authority: str) -> int:
+        live = sum(self.model.live_of(n) for n, i in self.model.issuers.items() if i["authority"] == authority)
+        return min(200, max(20, live // 100))
+
+    def _compare(self) -> None:
+        world, model = self.world, self.model
+        registry, governance = world.registry, world.registry.governance
+        assert fingerprint(world.mirror) == fingerprint(registry)
+        assert (registry.time_ms, world.size) == (model.time_ms, model.size)
+        assert self._statuses() == {place: model.reads(*place) for place in model.places}
+        for uri, state in registry.lists.items():
+            said = {idx: model.said[at, idx] for at, idx in model.places if at == uri and model.reads(at, idx)}
+            assert {idx: (reason, month) for idx, reason, month in state.format_reasons()} == said
+            assert (state.seq, state.used) == (model.seqs[uri], sum(at == uri for at, _ in model.places))
+        held = {row[0]: [(row[3], one[0]) for one in row[4]] for row in registry.places.quarantine.format_held()}
+        assert held == model.all_held()
+        assert list(held) == sorted(held)
+        for name, issuer in governance.issuers.items():
+            keys = {kid: (record.state, record.distrusted_from) for kid, record in issuer.keys.items()}
+            known = {"number": issuer.number, "suspended": issuer.suspended, "counter": issuer.counter, "keys": keys,
+                     "authority": issuer.authority, "scope": issuer.scope}  # fmt: skip
+            assert known == model.issuers[name]
+            assert registry.windows.live_count(issuer.number) == model.live_of(name)
+            assert registry.windows.accepted_count(issuer.number) == model.accepted_of(name)
+            assert registry.places.quarantine.counted(issuer.authority) == model.counted(issuer.authority)
+        assert registry.windows.distrust_floor == model.floor()
+        self._compare_governance()
+
+    def _compare_governance(self) -> None:
+        registry, model = self.world.registry, self.model
+        governance, terms = registry.governance, self.model.terms
+        assert list(governance.issuers) == list(model.issuers)
+        assert {sha(body): sorted(by) for body, (_, by) in model.proposals.items()} == {
+            row[0]: row[4] for row in governance.format_proposals()
+        }
+        live = governance.terms
+        assert (live.threshold, live.witness_policy, live.log_keys, dict(live.governors), live.read_only) == (
+            terms["threshold"], terms["policy"], terms["log_keys"], terms["governors"], terms["read_only"]
+        )  # fmt: skip
+        assert (live.service_key.kid, live.receipts_key.kid, dict(live.profiles), live.successor) == (
+            terms["service"], terms["receipts"], terms["profiles"], terms["successor"]
+        )  # fmt: skip
+        assert (governance.counter, governance.govern_head) == (model.counter, model.govern_head)
+        assert registry.places.journal_head == model.journal_head
+
+
+_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(
+    max_examples=600 if _THOROUGH else 25,
+    stateful_step_count=60 if _THOROUGH else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)

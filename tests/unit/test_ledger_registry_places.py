@@ -250,6 +250,35 @@ def test_a_second_distrust_reverses_what_the_first_laid_bare() -> None:
     assert world.status(civil, 1) == VALID
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_order_of_two_keys_in_one_action_does_not_matter(order: tuple[int, int]) -> None:
+    world, civil = world_with_thief()
+    start = world.size
+    world.epoch(world.change(civil, (1, 0, 2, 4), key=0))
+    world.epoch(world.change(civil, (1, 2, 0, 6), key=1))
+    world.epoch(world.change(civil, (1, 0, 2, 4), key=1))
+    head = world.registry.places.journal_head
+    effect = world.act("civil-1", *[DistrustKey(civil.keys[key].public_key.kid, start) for key in order])
+    assert world.status(civil, 1) == VALID
+    for old, new, reason in ((2, 0, 6), (0, 2, 4), (2, 0, 6)):  # newest first, whichever key it was
+        line = cbor.encode([effect, None, "sc:1/0", 1, old, new, reason, 202611])
+        head = hashlib.sha256(b"\x02" + head + hashlib.sha256(line).digest()).digest()
+    assert world.registry.places.journal_head == head
+
+
+def test_each_of_two_keys_is_reversed_from_its_own_index_on() -> None:
+    world, civil = world_with_thief()
+    first = world.size
+    world.epoch(world.change(civil, (1, 0, 2, 4), key=0))
+    world.epoch(world.change(civil, (2, 0, 2, 4), key=1))
+    second = world.size
+    world.epoch(world.change(civil, (3, 0, 2, 4), key=0))
+    world.epoch(world.change(civil, (4, 0, 2, 4), key=1))
+    kids = [key.public_key.kid for key in civil.keys]
+    world.act("civil-1", DistrustKey(kids[0], second), DistrustKey(kids[1], first))
+    assert [world.status(civil, n) for n in (1, 2, 3, 4)] == [SUSPENDED, VALID, VALID, VALID]
+
+
 def test_a_key_that_two_issuers_share_is_reversed_for_one_only() -> None:
     world, civil = world_with_thief()
     other = world.admit("civil-2")

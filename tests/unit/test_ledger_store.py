@@ -251,3 +251,15 @@ def test_disk_per_entry_stays_below_the_goal(growing: Growing, tmp_path: Path) -
         growing.store.commit(EpochRows(size, entries, leaves, leaves, tiles, head))
     growing.engine.dispose()
     assert (tmp_path / "ledger.db").stat().st_size < 1.6 * 16_000 * 400
+
+
+@pytest.mark.parametrize("table", ["entries", "statements", "tiles", "staged", "checkpoints", "meta"])
+def test_every_table_takes_values_of_its_own_types_only(growing: Growing, table: str) -> None:
+    with growing.engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT strict FROM pragma_table_list WHERE name = ?", (table,))
+        assert found.scalar() == 1
+
+
+def test_a_text_in_the_place_of_an_entry_is_refused(growing: Growing) -> None:
+    with pytest.raises(IntegrityError):
+        execute(growing.engine, "INSERT INTO entries VALUES (0, 'text', zeroblob(32))")

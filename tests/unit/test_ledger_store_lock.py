@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,29 @@ def test_a_second_writer_is_refused_with_read_only(tmp_path: Path) -> None:
         assert caught.value.code == "read_only"
     with hold_directory(tmp_path):
         pass
+
+
+def test_a_row_put_in_its_place_cannot_lower_the_lock(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError):
+        connection.execute("INSERT OR REPLACE INTO lock VALUES (1, 'ledger.test/one', 0, zeroblob(32), 'x')")
+    assert read_lock(path) == FIRST
+
+
+def test_the_lock_takes_values_of_their_own_types_only(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError):
+        connection.execute("UPDATE lock SET note = x'00', size = 32")
+
+
+@pytest.mark.parametrize("change", ["note = x'00'", "size = 'many'", "root = 'text'", "origin = 5"])
+def test_a_lock_that_was_tampered_with_is_a_mismatch(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "loose.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE lock (one, origin, size, root, note)")
+        connection.execute("INSERT INTO lock VALUES (1, 'ledger.test/one', 16, zeroblob(32), 'note')")
+        connection.commit()
+        assert read_lock(path).size == 16
+        connection.execute(f"UPDATE lock SET {change}")
+        connection.commit()
+    with pytest.raises(ForkAlarm) as caught:
+        read_lock(path)
+    assert caught.value.code == "lock_mismatch"

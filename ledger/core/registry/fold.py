@@ -278,15 +278,15 @@ class Registry:
         self._governance_digest = None
         self._authorities = None
         places, held, month = self.places, self.places.quarantine.held, self._month()
+        froms = {verb.kid: verb.from_index for verb in effect.distrusts}
+        if froms:
+            places.reverse(self.governance.issuers[effect.action.subject].number, froms, effect.index, month)
         for verb in effect.action.verbs:
-            match verb:
-                case DistrustKey(kid, start):
-                    number = self.governance.issuers[effect.action.subject].number
-                    places.reverse(number, kid, start, effect.index, month)
-                case ConfirmHeld(at):
-                    places.confirm(held[at], effect.index, month)
-                case RefuseHeld(at):
-                    places.refuse(held[at], effect.index, month)
+            # What a distrust of the same action has reversed is held no longer.
+            if isinstance(verb, ConfirmHeld) and verb.index in held:
+                places.confirm(held[verb.index], effect.index, month)
+            elif isinstance(verb, RefuseHeld) and verb.index in held:
+                places.refuse(held[verb.index], effect.index, month)
 
     def _month(self) -> int:
         return month_of_seconds(self.time_ms // 1000)

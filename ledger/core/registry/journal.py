@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 from ledger.core import cbor
@@ -50,20 +51,20 @@ class Journal:
         del self._rows[size_bytes:]
 
     def changes_to_reverse(
-        self, issuer_number: int, kid: bytes, from_index: int
+        self, issuer_number: int, froms: Mapping[bytes, int]
     ) -> list[tuple[str, int, int, int]]:
-        """Return (uri, idx, old, new) of what a key changed and no later change covers, newest first.
+        """Return (uri, idx, old, new) of what some keys changed and no later change covers, newest first.
 
         Args:
             issuer_number: whose lists; two issuers may have one key.
-            kid: of the key.
-            from_index: lowest index of its statements that is looked at.
+            froms: kid of each key -> lowest index of its statements that is looked at.
         """
         uris = list(self._uris)
         own = {number for number, uri in enumerate(uris) if uri.startswith(f"sc:{issuer_number}/")}
         found: list[tuple[int, str, int, int, int]] = []
         for (number, idx), changes in self._standing(own).items():
-            while changes and changes[-1][2] == kid and changes[-1][1] >= from_index:
+            # A key that is not among them reverses nothing: no index is above its own.
+            while changes and changes[-1][1] >= froms.get(changes[-1][2], changes[-1][1] + 1):
                 row, new = changes[-1][0], changes[-1][4]
                 found.append((row, uris[number], idx, _take_back(changes), new))
         return [change[1:] for change in sorted(found, reverse=True)]

@@ -7,6 +7,7 @@ i div 2 when i is even. State per credential is five bits, so a million credenti
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ledger.core import cbor
@@ -240,15 +241,21 @@ class PlaceBook:
                 self.lists[held.uri].set_status(row.idx, HELD, row.reason, row.month)
         self.quarantine.restore(marked, lapsed)
 
-    def reverse(self, issuer_number: int, kid: bytes, from_index: int, index: int, month: int) -> None:
-        """Reverse what statements of a distrusted key changed from `from_index` on, newest first.
+    def reverse(self, issuer_number: int, froms: Mapping[bytes, int], index: int, month: int) -> None:
+        """Reverse what statements of distrusted keys changed, newest first.
 
-        A place is set back only where it still holds what that change had set; what another key has
-        changed since stands, even if it set the same again. What is held is a change too, and so refused;
-        a place that was replaced while it was held reads what it read before it was held.
-        Source: docs/protocol.md section 3, "distrust".
+        The keys of one action count together, so that the order of its verbs does not matter. A place is set
+        back only where it still holds what that change had set; what another key has changed since stands,
+        even if it set the same again. What is held is a change too, and so refused; a place that was replaced
+        while it was held reads what it read before it was held. Source: docs/protocol.md section 3, "distrust".
+
+        Args:
+            issuer_number: of the issuer.
+            froms: kid of each key -> index from which on its changes are reversed.
+            index: of the action's effect.
+            month: of the epoch.
         """
-        for uri, idx, old, new in self.journal.changes_to_reverse(issuer_number, kid, from_index):
+        for uri, idx, old, new in self.journal.changes_to_reverse(issuer_number, froms):
             self._set(index, None, uri, StatusRow(idx, new, old, _REASON_OF_REVERSAL[old], month))
 
     def _set(self, index: int, kid: bytes | None, uri: str, row: StatusRow) -> None:

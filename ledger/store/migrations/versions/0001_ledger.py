@@ -5,10 +5,13 @@ Revision ID: 0001
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Final
 
 import sqlalchemy as sa
 from alembic import op
+
+from ledger.errors import StorageError
 
 revision = "0001"
 down_revision = None
@@ -82,12 +85,16 @@ def _rules() -> dict[str, str]:
 
 
 def _create_tables() -> None:
+    # STRICT: a column takes values of its own type only, in SQLite from 3.37 on.
+    if sqlite3.sqlite_version_info < (3, 37):
+        raise StorageError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed", field="migration")
     op.create_table(
         "entries",
         sa.Column("leaf_index", sa.Integer, primary_key=True),
         sa.Column("entry", sa.LargeBinary, nullable=False),
         sa.Column("chain", sa.LargeBinary, nullable=False),
         sa.CheckConstraint("LENGTH(entry) BETWEEN 1 AND 65535 AND LENGTH(chain) = 32"),
+        sqlite_strict=True,
     )
     op.create_table(
         "statements",
@@ -95,18 +102,21 @@ def _create_tables() -> None:
         sa.Column("leaf_index", sa.Integer, sa.ForeignKey("entries.leaf_index"), nullable=False),
         sa.CheckConstraint("LENGTH(statement_id) = 32"),
         sqlite_with_rowid=False,
+        sqlite_strict=True,
     )
     op.create_table(
         "tiles",
         sa.Column("level", sa.Integer, primary_key=True),
         sa.Column("n", sa.Integer, primary_key=True),
         sa.Column("data", sa.LargeBinary, nullable=False),
+        sqlite_strict=True,
     )
     op.create_table(
         "staged",
         sa.Column("size", sa.Integer, primary_key=True),
         sa.Column("root", sa.LargeBinary, nullable=False),
         sa.Column("blob", sa.LargeBinary, nullable=False),
+        sqlite_strict=True,
     )
     op.create_table(
         "checkpoints",
@@ -116,10 +126,12 @@ def _create_tables() -> None:
         sa.Column("note", sa.Text, nullable=False),
         sa.Column("cosignatures", sa.Text, nullable=False, server_default=""),
         sa.CheckConstraint("size % 16 = 0 AND LENGTH(root) = 32"),
+        sqlite_strict=True,
     )
     op.create_table(
         "meta",
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("value", sa.Text, nullable=False),
         sqlite_with_rowid=False,
+        sqlite_strict=True,
     )
