@@ -231,7 +231,9 @@ def _subject(verbs: list[str], subject: str, governance: Governance | None) -> s
         if governance is not None and subject in ("", governance.origin):
             return governance.origin
         if not subject:
-            raise LedgerError("usage", "name the ledger with --subject ORIGIN or --from SOURCE", field="subject")
+            raise LedgerError(
+                "usage", "name the ledger with --subject ORIGIN or --from SOURCE", field="subject"
+            )
         return parse_origin(subject, field="subject")
     if not subject:
         raise LedgerError("usage", "name the issuer with --subject", field="subject")

@@ -54,7 +54,17 @@ WORDS: Final = 8
 _WORD_BITS: Final = 11
 _CHANGES: Final = ("authority", "title", "vcts", "rate", "desks")
 VERBS: Final = (
-    *("admit", "change", "suspend", "reinstate", "add-key", "retire-key", "distrust-key", "confirm", "refuse"),
+    *(
+        "admit",
+        "change",
+        "suspend",
+        "reinstate",
+        "add-key",
+        "retire-key",
+        "distrust-key",
+        "confirm",
+        "refuse",
+    ),
     *LEDGER_WORDS,
 )
 

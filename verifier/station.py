@@ -102,9 +102,25 @@ class Station:
         return parse_pin(data)
 
     def trusted_lists(self) -> tuple[TrustedList, ...]:
-        """Return the lists at hand of all ledgers, verified; errors as `trusted`."""
-        lists = (ledger.trusted() for ledger in self.ledgers())
-        return tuple(trusted for trusted in lists if trusted is not None)
+        """Return the lists at hand of all ledgers, verified.
+
+        A damaged list of one ledger does not stop the others.
+
+        Raises:
+            BundleError: code bundle_invalid, every file that is there was damaged.
+            StationError, StorageError: as `pin`.
+        """
+        lists, damage = [], None
+        for ledger in self.ledgers():
+            try:
+                trusted = ledger.trusted()
+            except BundleError as error:
+                damage = error
+            else:
+                lists += [] if trusted is None else [trusted]
+        if damage is not None and not lists:
+            raise damage
+        return tuple(lists)
 
     def trusted(self) -> TrustedList | None:
         """Return the list at hand, verified, or None where none was imported.
@@ -151,9 +167,11 @@ class Station:
             try:
                 old = self.trusted()
             except BundleError:
-                # The file is damaged; what it was stays the least that is taken.
-                old, new = None, open_bundle(data, self._floor())
-            if old is not None:
+                old = None
+            if old is None:
+                # The file is damaged or lost, or there was none; what it was stays the least that is taken.
+                new = open_bundle(data, self._floor())
+            else:
                 try:
                     check_newer(old, new)
                 except ForkAlarm:

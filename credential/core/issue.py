@@ -294,7 +294,9 @@ def _companion_value(
     if companion.until >= end:
         raise InputError(f"this card is valid before {end.isoformat()} only", field="companion.until")
     scope, until = SCOPES.index(companion.scope) + 1, calendar_days.day_of_date(companion.until)
-    return SaltedValue(lambda salt: [companion_hash(salt, *child), companion_hash(salt, *adult), scope, until])
+    return SaltedValue(
+        lambda salt: [companion_hash(salt, *child), companion_hash(salt, *adult), scope, until]
+    )
 
 
 def _named(reference: str, iss: str, *, field: str) -> tuple[str, str]:

@@ -180,4 +180,3 @@ def _ordered_map(value: Mapping[Any, Any], depth: int, *, floats: bool) -> dict[
 
 def _encoded_key(pair: tuple[bytes, Any, Any]) -> bytes:
     return pair[0]
-

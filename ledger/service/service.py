@@ -337,7 +337,9 @@ class LedgerService:
         if found is None:
             raise VerificationError("not_found", "there is no such status list", field="uri")
         now_s = self._now_ms() // 1000
-        return await asyncio.to_thread(format_status_token, found, now_s, self._receipts_signer(self.head.size))
+        return await asyncio.to_thread(
+            format_status_token, found, now_s, self._receipts_signer(self.head.size)
+        )
 
     def health(self) -> Health:
         """Return the state of the service."""

@@ -258,9 +258,7 @@ async def _last_note(client: WitnessClient, origin: str, timeout_s: float) -> tu
         return False, None
 
 
-def _check_seen(
-    store: LedgerReader, head: StoredCheckpoint, note: str, pairs: Sequence[LogKeys]
-) -> None:
+def _check_seen(store: LedgerReader, head: StoredCheckpoint, note: str, pairs: Sequence[LogKeys]) -> None:
     if not any(_is_signed(note, pair) for pair in pairs):
         return  # not signed by us: it says nothing about what we signed
     seen = parse_checkpoint(parse_note(note).text)

@@ -347,34 +347,44 @@ def test_an_epoch_without_statements_and_without_a_lapse_is_refused() -> None:
     assert (caught.value.code, caught.value.index) == ("bad_epoch", elsewhere.size)
 
 
-@pytest.mark.parametrize("old", [WITHDRAWN, SUSPENDED, VALID, AFFIRMED, HELD])
-def test_a_held_place_may_only_be_replaced(old: int) -> None:
+def test_the_issuer_can_do_nothing_with_a_held_place() -> None:
     crowd, _ = mass()
     for new in range(16):
         for reason in range(1, 7):
-            expected = "ok" if (new, reason) == (REPLACED, 1) else "bad_transition"
-            row = (3, HELD, new, reason)
-            assert crowd.refusal(crowd.change(crowd.civil, row)) == expected
-    if old != HELD:
+            assert crowd.refusal(crowd.change(crowd.civil, (3, HELD, new, reason))) == "bad_transition"
+    for old in (WITHDRAWN, SUSPENDED, VALID, AFFIRMED):
         assert crowd.refusal(crowd.change(crowd.civil, (3, old, REPLACED, 1))) == "stale_action"
 
 
-def test_a_place_that_was_replaced_meanwhile_is_passed_over() -> None:
-    crowd, index = mass()
-    crowd.epoch(crowd.change(crowd.civil, (3, HELD, REPLACED, 1)))
-    assert [row[0] for row in crowd.held[0][4]] == [n for n in range(21) if n != 3]
-    crowd.act("civil-1", ConfirmHeld(index))
-    assert crowd.statuses(2, 3, 4) == [WITHDRAWN, REPLACED, WITHDRAWN]
+def test_a_holder_replaces_the_own_card_while_its_withdrawal_is_held() -> None:
+    world, civil, cards, built, index = held_cards()
+    world.epoch(replacement(world, built, cards[7], HELD))
+    assert world.status(civil, 7) == REPLACED
+    world.act("civil-1", ConfirmHeld(index))
+    assert (world.status(civil, 7), world.status(civil, 8)) == (REPLACED, WITHDRAWN)
 
 
 def test_when_every_place_is_replaced_nothing_is_held() -> None:
-    crowd, index = mass()
-    crowd.epoch(crowd.change(crowd.civil, *[(n, HELD, REPLACED, 1) for n in range(21)]))
-    assert (crowd.held, crowd.registry.next_timer_ms()) == ([], None)
-    assert crowd.refusal(crowd.approval(1, crowd.action("civil-1", ConfirmHeld(index)))) == "bad_transition"
+    world, civil, cards, built, index = held_cards()
+    held = world.registry.places.quarantine
+    for count, card in enumerate(cards, 1):
+        world.epoch(replacement(world, built, card, HELD))
+        assert [row[0] for row in held.format_held()[0][4]] == list(range(count, 21)) if count < 21 else True
+    assert (held.format_held(), world.registry.next_timer_ms()) == ([], None)
+    assert world.refusal(world.approval(1, world.action("civil-1", ConfirmHeld(index)))) == "bad_transition"
+    assert world.status(civil, 20) == REPLACED
 
 
-def test_a_holder_replaces_the_own_card_while_its_withdrawal_is_held() -> None:
+def test_a_holder_s_replacement_stands_over_a_distrusted_request() -> None:
+    world, civil, cards, built, index = held_cards()
+    world.epoch(replacement(world, built, cards[3], HELD))
+    world.act("civil-1", DistrustKey(civil.keys[0].public_key.kid, index))
+    assert (world.status(civil, 2), world.status(civil, 3)) == (VALID, REPLACED)
+    assert world.registry.places.quarantine.format_held() == []
+
+
+def held_cards() -> tuple[World, Party, list[Statement], Any, int]:
+    """Return a ledger whose withdrawal of 21 cards is held: with the issuer, the cards, their epoch, its index."""
     world = World()
     civil = world.admit("civil-1")
     cards = [world.credential(civil, n) for n in range(21)]
@@ -382,10 +392,7 @@ def test_a_holder_replaces_the_own_card_while_its_withdrawal_is_held() -> None:
     index = world.size
     world.epoch(world.change(civil, *[(n, 0, 1, 3) for n in range(21)]))
     assert world.status(civil, 7) == HELD
-    world.epoch(replacement(world, built, cards[7], HELD))
-    assert world.status(civil, 7) == REPLACED
-    world.act("civil-1", ConfirmHeld(index))
-    assert (world.status(civil, 7), world.status(civil, 8)) == (REPLACED, WITHDRAWN)
+    return world, civil, cards, built, index
 
 
 def replacement(world: World, built: Any, card: Statement, old: int) -> Statement:
@@ -441,32 +448,6 @@ def test_a_confirmation_does_not_make_a_change_younger_than_its_statement() -> N
     crowd.act("civil-1", ConfirmHeld(index))
     crowd.act("civil-1", distrust(crowd, 1, start))
     assert crowd.statuses(0) == [WITHDRAWN]
-
-
-def test_a_replacement_by_the_distrusted_key_gives_back_what_was_before_it_was_held() -> None:
-    crowd = two_keys()
-    index = crowd.size
-    assert crowd.take_away(0, 21, key=0) == "held"
-    start = crowd.size
-    crowd.epoch(crowd.change(crowd.civil, (3, HELD, REPLACED, 1), key=1))
-    crowd.act("civil-1", distrust(crowd, 1, start))
-    assert crowd.statuses(2, 3) == [HELD, VALID]
-    crowd.act("civil-1", ConfirmHeld(index))
-    assert crowd.statuses(2, 3) == [WITHDRAWN, VALID]
-    # The place is as free to change as any, and to be held anew.
-    assert crowd.take_away(3, 1, key=0) == "withdrawn"
-    crowd.act("civil-1", distrust(crowd, 0, index))
-    assert crowd.statuses(2, 3) == [VALID, VALID]
-
-
-def test_a_replacement_by_another_key_stands_over_a_distrusted_request() -> None:
-    crowd = two_keys()
-    start = crowd.size
-    assert crowd.take_away(0, 21, key=1) == "held"
-    crowd.epoch(crowd.change(crowd.civil, (3, HELD, REPLACED, 1), key=0))
-    crowd.act("civil-1", distrust(crowd, 1, start))
-    assert crowd.statuses(2, 3) == [VALID, REPLACED]
-    assert crowd.held == []
 
 
 def test_verbs_of_one_action_act_in_their_order() -> None:

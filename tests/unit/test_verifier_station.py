@@ -177,3 +177,46 @@ def test_s9_a_seized_station_holds_nothing_of_any_person(station: Station, ledge
         assert claims.sub.encode() not in dump
         assert claims.cnf not in dump
         assert not any(digest in dump for digest in claims.digests)
+
+
+def test_a_lost_list_does_not_let_an_older_one_in(station: Station, ledger: TinyLedger) -> None:
+    old = ledger.bundle()
+    ledger.admit("a")
+    new = ledger.bundle()
+    station.import_bundle(new)
+    (station.folder / "bundle.cbor").unlink()
+    assert station.trusted() is None
+    with pytest.raises(BundleError):
+        station.import_bundle(old)
+    station.import_bundle(new)
+    assert station.export_bundle() == new
+
+
+def test_a_damaged_list_of_one_ledger_does_not_stop_the_others(station: Station, ledger: TinyLedger) -> None:
+    other = TinyLedger("ledger.example/other")
+    station.set_pin(other.pin)
+    station.import_bundle(ledger.bundle())
+    station.import_bundle(other.bundle())
+    (station.folder / "bundle.cbor").write_bytes(b"damaged")
+    again = Station(station.folder)
+    assert [trusted.origin for trusted in again.trusted_lists()] == [other.origin]
+    for further in again.ledgers():
+        (further.folder / "bundle.cbor").write_bytes(b"damaged")
+    with pytest.raises(BundleError):
+        Station(station.folder).trusted_lists()
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_one_issuer_on_two_ledgers_is_judged_where_its_card_is(swapped: bool) -> None:
+    here, there = TinyLedger(), TinyLedger("ledger.example/other")
+    for one in (here, there):
+        one.admit()
+    there.admit("b")
+    civil = here.admit("c")
+    there.admit("c")
+    card = here.issue(civil)
+    here.close_epoch()
+    lists = [here.trusted(), there.trusted()][:: -1 if swapped else 1]
+    verdict = judge(card.front(), lists, here.now_s)
+    assert verdict.evidence is not None
+    assert verdict.codes == ()

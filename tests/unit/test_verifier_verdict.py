@@ -350,8 +350,38 @@ def test_what_the_issuer_may_not_sign_is_out_of_scope() -> None:
     ledger = TinyLedger()
     school = ledger.admit("school", vcts=("sc:companion",))
     forged = ledger.issue(school, submit=False)
+    # What the list does not reach may be allowed by now, so the card is only not listed yet.
     verdict = judge(forged.front(position=False), ledger.trusted(), ledger.now_s)
-    assert (verdict.state, verdict.codes) == ("not_listed", ("out_of_scope",))
+    assert (verdict.state, verdict.codes) == ("not_yet_listed", ("not_yet_listed",))
+    before = ledger.admit("civil-2")
+    listed = ledger.issue(before)
+    ledger.close_epoch()
+    trusted = ledger.trusted()
+    issuers = dict(trusted.issuers)
+    companions = tuple(replace(item, vcts=("sc:companion",)) for item in issuers["civil-2"].scopes)
+    issuers["civil-2"] = replace(issuers["civil-2"], scopes=companions)
+    assert judge(listed.front(), replace(trusted, issuers=issuers), ledger.now_s).codes == ("out_of_scope",)
+
+
+def test_what_an_issuer_was_allowed_after_the_list_is_not_out_of_scope() -> None:
+    ledger = TinyLedger()
+    school = ledger.admit("school", vcts=("sc:companion",))
+    old = ledger.trusted()
+    ledger.act("school", Change(scope=Scope(("sc:companion", "sc:identity"), 10, 1)))
+    fresh = ledger.issue(school)
+    ledger.close_epoch()
+    assert judge(fresh.front(), old, ledger.now_s).codes == ("not_yet_listed",)
+    assert judge(fresh.front(), ledger.trusted(), ledger.now_s).state == "confirmed"
+
+
+def test_a_very_old_list_never_calls_a_new_card_unlisted() -> None:
+    ledger = TinyLedger()
+    civil = ledger.admit()
+    old = ledger.trusted()
+    later_s = ledger.now_s + 500 * DAY_S
+    fresh = ledger.issue(civil, submit=False, iat_s=later_s // DAY_S * DAY_S)
+    verdict = judge(fresh.front(position=False), old, later_s)
+    assert verdict.codes == ("not_yet_listed", "stale", "not_yet_valid", "clock_wrong")
 
 
 def test_a_place_on_the_list_of_another_issuer_is_out_of_scope() -> None:
@@ -370,7 +400,7 @@ def test_a_narrowed_scope_does_not_reach_back() -> None:
     ledger.act("civil-1", Change(scope=Scope(("sc:companion",), 10, 1)))
     after = ledger.issue(civil, submit=False)
     assert judge(before.front(), ledger.trusted(), ledger.now_s).state == "confirmed"
-    assert judge(after.front(position=False), ledger.trusted(), ledger.now_s).codes == ("out_of_scope",)
+    assert judge(after.front(position=False), ledger.trusted(), ledger.now_s).codes == ("not_yet_listed",)
 
 
 def test_a_suspension_does_not_reach_back() -> None:

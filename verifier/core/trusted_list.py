@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ledger.core.cells import CELL_SIZE, root_from_cells
+from ledger.core.cells import CELL_SIZE, fold_cell, root_from_cells
 from ledger.core.merkle import HASH_SIZE
 from ledger.core.registry.issuers import KeyRecord
 from ledger.errors import ForkAlarm
@@ -102,16 +102,31 @@ Trusted = TrustedList | Sequence[TrustedList] | None
 """What a station believes: the list of one ledger, those of several, or none."""
 
 
-def choose_list(lists: Sequence[TrustedList], iss: str, kid: bytes) -> TrustedList | None:
+def choose_list(
+    lists: Sequence[TrustedList], iss: str, kid: bytes, place: tuple[int, bytes, bytes] | None = None
+) -> TrustedList | None:
     """Return the list that a card of this issuer and key is judged with, None where no ledger knows the issuer.
 
-    Where several ledgers have an issuer of this name, it is the one of them that has its key.
+    Where several ledgers have an issuer of this name, it is one that has its key; of several of these the one
+    that has the card at its place, else one that does not reach so far.
+
+    Args:
+        lists: of the ledgers that the station believes.
+        iss, kid: of the card.
+        place: index, leaf hash and path of the card, or None where it does not say its place.
 
     Source: docs/protocol.md, section 9, "Several ledgers".
     """
     known = [trusted for trusted in lists if iss in trusted.issuers]
-    having_key = (trusted for trusted in known if kid in trusted.issuers[iss].keys)
-    return next(having_key, known[0] if known else None)
+    having_key = [trusted for trusted in known if kid in trusted.issuers[iss].keys]
+    if len(having_key) > 1 and place is not None:
+        index, leaf, path = place
+        cell = fold_cell(leaf, index, path)
+        beyond = [trusted for trusted in having_key if index >= trusted.tree_size]
+        reaching = [trusted for trusted in having_key if index < trusted.tree_size]
+        listed = [trusted for trusted in reaching if trusted.cell(index) == cell]
+        return (listed or beyond or having_key)[0]
+    return next(iter(having_key), known[0] if known else None)
 
 
 def check_newer(old: TrustedList, new: TrustedList) -> None:

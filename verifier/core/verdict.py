@@ -171,7 +171,9 @@ def find_issuer(card: Card, trusted: Trusted) -> tuple[TrustedList, TrustedIssue
     if not trusted:
         raise CardError("no_bundle", "no list is loaded", field="bundle")
     if not isinstance(trusted, TrustedList):
-        trusted = choose_list(trusted, card.claims.iss, card.kid) or trusted[0]
+        position = card.header.position
+        place = None if position is None else (position.index, leaf_hash(card.entry), position.path)
+        trusted = choose_list(trusted, card.claims.iss, card.kid, place) or trusted[0]
     issuer = trusted.issuers.get(card.claims.iss)
     if issuer is None:
         raise CardError("unknown_issuer", "no admitted issuer has this name", field="iss")
@@ -201,9 +203,9 @@ def check_position(card: Card, record: KeyRecord, trusted: TrustedList, now_s: i
         if cell != trusted.cell(position.index):
             raise CardError("not_listed", "the ledger has another entry there", field="position")
         return True
-    ahead_s = now_s if 0 <= now_s - trusted.now_min_s <= CLOCK_AHEAD_S else trusted.now_min_s + CLOCK_AHEAD_S
-    if card.claims.iat > ahead_s + RECENT_S:
-        # No ledger takes a day of issue that far ahead: this card will never be on one.
+    if 0 <= now_s - trusted.now_min_s <= CLOCK_AHEAD_S and card.claims.iat > now_s + RECENT_S:
+        # No ledger takes a day of issue that far ahead: this card will never be on one. With a clock that
+        # is wrong, or a list so old that it looks wrong, nobody can say that.
         raise CardError("not_listed", "the day of issue lies far ahead", field="iat")
     if card.claims.iat >= trusted.now_min_s - RECENT_S:
         if record.state == ACTIVE:
@@ -224,10 +226,13 @@ def check_scope(card: Card, issuer: TrustedIssuer, record: KeyRecord, *, listed:
     claims, position = card.claims, card.header.position
     index = position.index if listed and position is not None else None
     scope = issuer.scope_at(index)
-    if scope is None or claims.vct not in scope.vcts or not claims.uri.startswith(issuer.list_prefix):
-        raise CardError("out_of_scope", "the issuer was not allowed to sign this", field="vct")
+    if scope is None or not claims.uri.startswith(issuer.list_prefix):
+        raise CardError("out_of_scope", "the issuer was not allowed to sign this", field="uri")
     if index is None:
+        # The card is newer than the list, and so may be what its issuer is allowed to sign.
         return record.state == DISTRUSTED
+    if claims.vct not in scope.vcts:
+        raise CardError("out_of_scope", "the issuer was not allowed to sign this", field="vct")
     if scope.suspended or not record.was_active(index):
         raise CardError("out_of_scope", "the issuer or its key was not active there", field="kid")
     return record.distrusted_from is not None and index >= record.distrusted_from

@@ -155,6 +155,10 @@ class PlaceBook:
             raise VerificationError("stale_action", "the sequence number is not the next", field="status.seq")
         for row in change.rows:
             self._judge_row(state, row, epoch_month)
+            if row.old == HELD:
+                raise VerificationError(
+                    "bad_transition", "what is held waits for the governors", field="status.old"
+                )
             if row.new == AFFIRMED and not issuer.has_distrusted_key:
                 raise VerificationError(
                     "bad_transition", "no key of the issuer is distrusted", field="status.new"
