@@ -52,7 +52,16 @@ def test_the_stories_come_out_as_they_must(told: Path) -> None:
     assert (old["state"], "clock_wrong" in old["codes"]) == ("confirmed_stale", True)
     assert report["p39-front.png, year-only"]["answers"]["under_18"] == "cannot_exclude"
     assert report["the thief's card still"] == "suspended"
+    assert report["card of before the theft"] == "confirmed"
+    assert report["an honest card of the same day"] == "suspended"
+    assert report["the honest card, affirmed by the new key"] == "confirmed"
     assert report["the thief signs once more"] == "unknown_issuer"
+    assert report["aunt and niece, no link recorded"] == "not_recorded"
+    assert report["child and uncle, today"] == "recorded"
+    assert report["child and uncle, the day after it ended"] == "ended"
+    assert (report["her old card"], report["her new card"]) == ("replaced", "confirmed")
+    # Held, not withdrawn; and as it was when governors had refused it.
+    assert (report["a card of one of them"], report["the same card"]) == ("confirmed", "confirmed")
     assert report["audit"]["code"] == "ok"
     assert report["audit_of_tampered_copy"]["index"] == report["p03"]["index"]
 

@@ -229,6 +229,7 @@ class Model:
         distrusted = any(state == 2 for state, _ in issuer["keys"].values())
         for row in change.rows:
             self._row(uri, row)
+            need(row.old != 13, "bad_transition")
             need(row.new != 12 or distrusted, "bad_transition")
         self.seqs[uri] = change.seq
         away = [row for row in change.rows if row.new in (1, 2) and row.old != 2]
@@ -306,7 +307,9 @@ class Model:
         approvals = dict(self.proposals.get(body, (action, {}))[1])
         need(statement.iss not in approvals, "stale_action")
         approvals[statement.iss] = statement.kid
-        deep = any(isinstance(verb, do.DistrustKey) and verb.from_index < self.floor() for verb in action.verbs)
+        deep = any(
+            isinstance(verb, do.DistrustKey) and verb.from_index < self.floor() for verb in action.verbs
+        )
         governors, threshold = self.terms["governors"], self.terms["threshold"]
         required = max(threshold, len(governors) - 1) if deep else threshold
         tried = self.copy()
@@ -321,7 +324,10 @@ class Model:
             self.issuers[subject] = {**self.issuers[subject], "counter": counter + 1}
         self.govern_head = sha(b"\x02", self.govern_head, sha(body), index.to_bytes(8, "big"))
         kids = {name: public.kid for name, public in self.terms["governors"].items()}
-        left = {k: (a, {n: kid for n, kid in by.items() if kids.get(n) == kid}) for k, (a, by) in self.proposals.items()}
+        left = {
+            k: (a, {n: kid for n, kid in by.items() if kids.get(n) == kid})
+            for k, (a, by) in self.proposals.items()
+        }
         self.proposals = {k: (a, by) for k, (a, by) in left.items() if by and a.subject != subject}
 
     def _act(self, action: Action, index: int) -> None:
@@ -405,7 +411,9 @@ class Model:
                 self.terms = {**terms, "successor": (origin, charter_hash)}
                 return
             case ledger_verbs.SetProfiles(profiles):
-                kept = all(profiles.get(vct, (0, 0))[0] == digests for vct, (digests, _) in next_profiles.items())
+                kept = all(
+                    profiles.get(vct, (0, 0))[0] == digests for vct, (digests, _) in next_profiles.items()
+                )
                 need(kept, "bad_transition")
                 new: dict[str, Any] = {"profiles": dict(profiles)}
             case ledger_verbs.SetRules(rules):
@@ -421,7 +429,9 @@ class Model:
                 raise AssertionError(verb)
         self.terms = {**terms, "scheduled": {**terms["scheduled"], **new}}
 
-    def close(self, statements: list[Statement], time_ms: int) -> tuple[Model, list[tuple[Statement, str]], bool]:
+    def close(
+        self, statements: list[Statement], time_ms: int
+    ) -> tuple[Model, list[tuple[Statement, str]], bool]:
         """Return the model after an epoch, who is refused and with which code, and whether there is an epoch."""
         after = self.copy()
         lapsed = after.open(time_ms)
@@ -478,8 +488,8 @@ class Machine(RuleBasedStateMachine):
         self.ahead = self.model.copy()
         self.look_ahead()
         for name, authority in ISSUERS.items():
-            self.decide(name, [("admit", 0, 0)], 9, authority=authority)
-        self.close(1_000)
+            self.decide(name, [("admit", 0, 0)], authority=authority)
+        self.end_epoch(1_000)
         for number, name in enumerate(ISSUERS, start=1):
             for registry in (self.world.registry, self.world.mirror):
                 registry.windows.live[number] = Counter({2036 * 4: live})
@@ -518,12 +528,40 @@ class Machine(RuleBasedStateMachine):
         return Party(name, number + 1, [signs])
 
     SMALL = st.integers(0, 7)
-    VERBS = st.sampled_from(
-        ["admit", "change", "authority", "suspend", "reinstate", "add", "add", "retire", "distrust", "distrust",
-         "confirm", "refuse", "governors", "threshold", "policy", "log keys", "service", "profiles", "rules",
-         "successor"]
-    )  # fmt: skip
-    ON_LEDGER = ("governors", "threshold", "policy", "log keys", "service", "profiles", "rules", "successor")
+    LATER = st.sampled_from(
+        [
+            0,
+            0,
+            1,
+            1_000,
+            HOUR_MS,
+            22 * HOUR_MS,
+            23 * HOUR_MS,
+            DAY_MS,
+            29 * DAY_MS,
+            30 * DAY_MS,
+            30 * DAY_MS - 1,
+        ]
+    )
+    """How long after the last epoch the next one closes, with a statement just made; 0 leaves it open."""
+
+    ISSUER_VERBS = st.sampled_from(
+        [
+            "add",
+            "distrust",
+            "confirm",
+            "refuse",
+            "change",
+            "authority",
+            "suspend",
+            "reinstate",
+            "retire",
+            "admit",
+        ]
+    )
+    LEDGER_VERBS = st.sampled_from(
+        ["governors", "threshold", "policy", "log keys", "service", "profiles", "rules", "successor"]
+    )
 
     def verb(self, name: str, what: str, a: int, b: int, authority: str) -> Verb:
         model = self.ahead
@@ -559,9 +597,19 @@ class Machine(RuleBasedStateMachine):
         match what:
             case "governors":
                 count = 3 + a % 4
-                names = [f"gov-{n + b % 2}" for n in range(1, count + 1)] if b < 7 else ["civil-1", "gov-1", "gov-2"]
-                kept = tuple((name, self.world.governors[name].public_key) for name in names if name in self.world.governors)
-                stranger = tuple((name, key("stranger").public_key) for name in names if name not in self.world.governors)
+                names = (
+                    [f"gov-{n + b % 2}" for n in range(1, count + 1)]
+                    if b < 7
+                    else ["civil-1", "gov-1", "gov-2"]
+                )
+                kept = tuple(
+                    (name, self.world.governors[name].public_key)
+                    for name in names
+                    if name in self.world.governors
+                )
+                stranger = tuple(
+                    (name, key("stranger").public_key) for name in names if name not in self.world.governors
+                )
                 return ledger_verbs.SetGovernors(stranger + kept, len(names) // 2 + 1)
             case "threshold":
                 return ledger_verbs.SetThreshold(a)
@@ -580,32 +628,53 @@ class Machine(RuleBasedStateMachine):
                 return ledger_verbs.SetRules(1 + a // 4)
         return ledger_verbs.SetSuccessor(ORIGIN if a % 2 else "ledger.example/next", bytes(32))
 
-    @rule(
-        a=SMALL,
-        verbs=st.lists(st.tuples(VERBS, SMALL, SMALL), min_size=1, max_size=3),
-        count=st.sampled_from([1, 2, 9, 9, 9, 9, 9, 9]),
-        off=st.sampled_from([0] * 9 + [1]),
-    )
+    @rule(a=SMALL, verbs=st.lists(st.tuples(ISSUER_VERBS, SMALL, SMALL), min_size=1, max_size=2))
+    def decide_on_an_issuer(self, a: int, verbs: list[tuple[str, int, int]]) -> None:
+        self.decide([*ISSUERS, "civil-4"][a % 4], verbs)
+
+    @rule(a=SMALL, what=st.sampled_from(["add", "distrust", "distrust"]), b=SMALL, c=SMALL, later=LATER)
+    def decide_on_a_key(self, a: int, what: str, b: int, c: int, later: int) -> None:
+        self.decide(list(ISSUERS)[a % 3], [(what, b, c)])
+        self.close_perhaps(later)
+
+    @precondition(lambda self: self.ahead.all_held())
+    @rule(a=SMALL, what=st.sampled_from(["confirm", "refuse"]), later=LATER)
+    def decide_on_what_is_held(self, a: int, what: str, later: int) -> None:
+        held = list(self.ahead.all_held())
+        self.decide(self.ahead.held_at[held[a % len(held)]][0], [(what, a, 0)])
+        self.close_perhaps(later)
+
+    @rule(verbs=st.lists(st.tuples(LEDGER_VERBS, SMALL, SMALL), min_size=1, max_size=2))
+    def decide_on_the_ledger(self, verbs: list[tuple[str, int, int]]) -> None:
+        # A successor ends all credentials: seldom.
+        self.decide(
+            ORIGIN,
+            [("policy", x, y) if what == "successor" and x != 2 else (what, x, y) for what, x, y in verbs],
+        )
+
+    @rule(a=SMALL, verb=st.tuples(ISSUER_VERBS | LEDGER_VERBS, SMALL, SMALL),
+          spoil=st.sampled_from(["few", "few", "few", "many", "counter", "deadline", "subject"]))  # fmt: skip
+    def decide_otherwise(self, a: int, verb: tuple[str, int, int], spoil: str) -> None:
+        """Too few approvals, one too many, or an action that is not current."""
+        self.decide([*ISSUERS, "civil-4", ORIGIN][a % 5], [verb], spoil=spoil)
+
     def decide(
-        self, a: int | str, verbs: list[tuple[str, int, int]], count: int, off: int = 0, authority: str = "interior"
+        self, subject: str, verbs: list[tuple[str, int, int]], *, authority: str = "interior", spoil: str = ""
     ) -> None:
-        """Approve an action; 9 is as many approvals as it needs, `off` spoils its counter or its deadline."""
-        on_ledger = verbs[0][0] in self.ON_LEDGER
-        names = [*ISSUERS, "civil-4"]
-        name = a if isinstance(a, str) else names[a % len(names)]
-        if verbs[0][0] == "successor" and verbs[0][1] != 2:
-            return  # it ends all credentials: seldom
-        made = [self.verb(name, what, x, y, authority) for what, x, y in verbs]
+        """Approve an action with as many approvals as it needs."""
+        made = [self.verb(subject, what, x, y, authority) for what, x, y in verbs]
         model = self.ahead
-        subject = ORIGIN if on_ledger else name
-        counter = model.counter if on_ledger else model.issuers.get(name, {"counter": 0})["counter"]
-        deadline = (model.time_ms // 1000 + (40, 2)[counter % 2] * 86_400) - off * 86_400 * (41 if counter % 2 else 0)
-        spoiled = off if counter % 2 == 0 else 0
-        action = Action(subject, counter + spoiled, deadline, tuple(made))
+        counter = (
+            model.counter if subject == ORIGIN else model.issuers.get(subject, {"counter": 0})["counter"]
+        )
+        days = {"deadline": -1, "few": 2 if verbs[0][1] % 2 else 200}.get(spoil, 40)
+        deadline = model.time_ms // 1000 + days * 86_400
+        action = Action(subject, counter + (spoil == "counter"), deadline, tuple(made))
         deep = any(isinstance(verb, do.DistrustKey) and verb.from_index < model.floor() for verb in made)
         governors = list(model.terms["governors"])
         required = max(model.terms["threshold"], len(governors) - 1 if deep else 0)
-        for governor in governors[: required if count == 9 else count]:
+        count = required + {"few": -1, "many": 1}.get(spoil, 0)
+        for governor in governors[:count]:
             self.approve(governor, action)
 
     def approve(self, governor: str, action: Action) -> None:
@@ -625,7 +694,9 @@ class Machine(RuleBasedStateMachine):
         now_s = self.ahead.time_ms // 86_400_000 * 86_400
         vcts = sorted(self.ahead.terms["profiles"])
         vct = vcts[k % len(vcts)]
-        free = [n for n in range(PLACES, PLACES + 200) if (f"sc:{party.number}/0", n) not in self.ahead.places]
+        free = [
+            n for n in range(PLACES, PLACES + 200) if (f"sc:{party.number}/0", n) not in self.ahead.places
+        ]
         for n in range(count):
             iat = now_s - 86_400 * (0, 0, 3, 35)[(first + n) % 4]
             claims = self.world.claims(party, free[n], vct="sc:identity", iat=iat)
@@ -654,17 +725,18 @@ class Machine(RuleBasedStateMachine):
             signs = key(f"{party.name} key {first % 5 + 1}") if spoil == "key" else party.keys[0]
             self.put(parse_statement(sign_credential(claims, signs)))
 
-    @rule(a=SMALL, k=SMALL, first=st.integers(0, PLACES + 4), count=st.sampled_from([1, 1, 2, 5, 19, 20, 21, 24, 40]),
+    @rule(a=SMALL, k=SMALL, first=st.integers(0, PLACES + 4), later=LATER,
+        count=st.sampled_from([1, 1, 2, 5, 19, 20, 21, 24, 40]),
           new=st.sampled_from([1, 1, 1, 2, 2, 2, 3, 0, 12]), spoil=st.sampled_from([""] * 12 + [
               "seq", "month", "old", "reason", "list", "key", "old month", "no place"]))  # fmt: skip
-    def change(self, a: int, k: int, first: int, count: int, new: int, spoil: str) -> None:
+    def change(self, a: int, k: int, first: int, count: int, new: int, spoil: str, later: int) -> None:
         """Change what can be changed of so many places: an honest statement, but for what is spoiled."""
         party = self.party(a, k)
         uri = f"sc:{party.number}/{1 if spoil == 'list' else 0}"
         known = sorted(idx for at, idx in self.ahead.places if at == f"sc:{party.number}/0")
         now = month_of(self.ahead.time_ms)
         month = months_before(now, {"month": 3, "old month": 2}.get(spoil, 0))
-        rows = []
+        rows: list[StatusRow] = []
         for idx in [idx for idx in known if idx >= first] + ([9_999] if spoil == "no place" else []):
             old = self.ahead.reads(uri, idx) if (uri, idx) in self.ahead.places else 0
             reasons = sorted(WAYS.get((old, new), ()))
@@ -676,6 +748,20 @@ class Machine(RuleBasedStateMachine):
             signs = key(f"{party.name} key {first % 5 + 1}") if spoil == "key" else party.keys[0]
             body = StatusChange(uri, seq, tuple(rows))
             self.put(parse_statement(sign_statement("status", party.name, uri, body, signs)))
+            self.close_perhaps(later)
+
+    @rule(
+        a=SMALL, first=st.integers(0, 40), count=st.integers(9, 24), new=st.sampled_from([1, 2]), later=LATER
+    )
+    def take_away_many(self, a: int, first: int, count: int, new: int, later: int) -> None:
+        self.change(a=a, k=0, first=first, count=count, new=new, spoil="", later=later)
+
+    @rule(n=st.integers(0, 6), later=LATER)
+    def replace_a_governor(self, n: int, later: int) -> None:
+        """One more, one fewer or one with another key, while approvals are open."""
+        self.decide("civil-1", [("policy" if n == 6 else "suspend", 0, 0)], spoil="few")
+        self.decide(ORIGIN, [("governors", n + 2, n)])
+        self.close_perhaps(later)
 
     @precondition(lambda self: self.cards)
     @rule(a=st.integers(0, 50), spoil=st.sampled_from([""] * 8 + ["key", "new", "index", "old"]))
@@ -714,12 +800,24 @@ class Machine(RuleBasedStateMachine):
 
     # -- epochs -----------------------------------------------------------------------------------------
 
-    @rule(later=st.sampled_from([1_000] * 6 + [
-        HOUR_MS, 5 * HOUR_MS, 23 * HOUR_MS, DAY_MS, 29 * DAY_MS, 30 * DAY_MS, 31 * DAY_MS, 100 * DAY_MS]))  # fmt: skip
-    def close(self, later: int) -> None:
-        """Close the epoch at a time; what was foreseen for a second from now may be late then."""
+    @precondition(lambda self: self.waiting)
+    @rule()
+    def close(self) -> None:
+        self.end_epoch(1_000)
+
+    @rule(later=st.sampled_from([1, HOUR_MS, 5 * HOUR_MS, 23 * HOUR_MS, DAY_MS, 29 * DAY_MS, 30 * DAY_MS, 31 * DAY_MS,
+                                 100 * DAY_MS, 364 * DAY_MS]))  # fmt: skip
+    def close_late(self, later: int) -> None:
+        """Nothing may be waiting; and what was foreseen for a second from now may be late."""
+        self.end_epoch(later)
+
+    def close_perhaps(self, later: int) -> None:
+        if later:
+            self.end_epoch(later)
+
+    def end_epoch(self, later: int) -> None:
         time_ms = self.model.time_ms + later
-        world, before = self.world, self._statuses()
+        world = self.world
         after, refused, closes = self.model.close(self.waiting, time_ms)
         service = self.model.terms["scheduled"].get("service", self.model.terms["service"])
         sealer = next(one for public, one in world.sealers.items() if public.kid == service)
@@ -733,9 +831,9 @@ class Machine(RuleBasedStateMachine):
             world.built.append(built)
             world.time_ms = time_ms
             self._keep_cards(built)
-        self.model = after
+        self.was, self.model = self.model.issuers, after
         self.waiting = []
-        self._observe(before)
+        self._observe(built)
         self._compare()
         self.look_ahead()
 
@@ -755,22 +853,36 @@ class Machine(RuleBasedStateMachine):
             if state.is_taken(idx)
         }
 
-    def _observe(self, before: dict[tuple[str, int], int]) -> None:
-        """Count who lost a card in force by looking at the lists alone: never more than a limit in a day."""
-        numbers = {issuer["number"]: issuer["authority"] for issuer in self.model.issuers.values()}
-        lost = Counter(
-            numbers[int(uri[3:].split("/")[0])]
-            for (uri, idx), now in self._statuses().items()
-            if now in (1, 2) and before.get((uri, idx), 0) in (0, 12)
-        )
-        self.observed += [(name, self.model.time_ms, count) for name, count in lost.items()]
+    def _observe(self, built: BuiltEpoch) -> None:
+        """Count who lost a card in force by entries and lists alone: never more than a limit in a day."""
+        read = [
+            (at, parse_statement(entry))
+            for at, entry in enumerate(built.entries, built.first_index)
+            if len(entry) > 1
+        ]
+        verbs = [verb for _, one in read if one.kind == "govern" for verb in one.body.verbs]
+        confirmed = {verb.index for verb in verbs if isinstance(verb, do.ConfirmHeld)}
+        for at, one in read:
+            # Whose authority changes in this very epoch is left to the model.
+            moved = self.was.get(one.iss, {}).get("authority") != self.model.issuers.get(one.iss, {}).get(
+                "authority"
+            )
+            if one.kind == "status" and one.body.proof is None and at not in confirmed and not moved:
+                state = self.world.registry.lists[one.body.uri]
+                rows = [row for row in one.body.rows if row.old in (0, 12) and row.new in (1, 2)]
+                lost = sum(state.status(row.idx) == row.new for row in rows)
+                self.observed.append((self.was[one.iss]["authority"], self.model.time_ms, lost))
         self.most = max(self.most, *(self._limit(name) for name in {"interior", "health"}))
         for name in {"interior", "health"}:
             hour = self.model.time_ms // HOUR_MS - 23
-            assert sum(n for who, at, n in self.observed if who == name and at // HOUR_MS >= hour) <= self.most
+            assert (
+                sum(n for who, at, n in self.observed if who == name and at // HOUR_MS >= hour) <= self.most
+            )
 
     def _limit(self, authority: str) -> int:
-        live = sum(self.model.live_of(n) for n, i in self.model.issuers.items() if i["authority"] == authority)
+        live = sum(
+            self.model.live_of(n) for n, i in self.model.issuers.items() if i["authority"] == authority
+        )
         return min(200, max(20, live // 100))
 
     def _compare(self) -> None:
@@ -780,10 +892,14 @@ class Machine(RuleBasedStateMachine):
         assert (registry.time_ms, world.size) == (model.time_ms, model.size)
         assert self._statuses() == {place: model.reads(*place) for place in model.places}
         for uri, state in registry.lists.items():
-            said = {idx: model.said[at, idx] for at, idx in model.places if at == uri and model.reads(at, idx)}
+            said = {
+                idx: model.said[at, idx] for at, idx in model.places if at == uri and model.reads(at, idx)
+            }
             assert {idx: (reason, month) for idx, reason, month in state.format_reasons()} == said
             assert (state.seq, state.used) == (model.seqs[uri], sum(at == uri for at, _ in model.places))
-        held = {row[0]: [(row[3], one[0]) for one in row[4]] for row in registry.places.quarantine.format_held()}
+        held = {
+            row[0]: [(row[3], one[0]) for one in row[4]] for row in registry.places.quarantine.format_held()
+        }
         assert held == model.all_held()
         assert list(held) == sorted(held)
         for name, issuer in governance.issuers.items():
@@ -818,8 +934,8 @@ class Machine(RuleBasedStateMachine):
 _THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=600 if _THOROUGH else 25,
-    stateful_step_count=60 if _THOROUGH else 30,
+    max_examples=2_000 if _THOROUGH else 150,
+    stateful_step_count=60 if _THOROUGH else 50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -358,7 +358,7 @@ def test_what_the_issuer_may_not_sign_is_out_of_scope() -> None:
     ledger.close_epoch()
     trusted = ledger.trusted()
     issuers = dict(trusted.issuers)
-    companions = tuple(replace(item, vcts=("sc:companion",)) for item in issuers["civil-2"].scopes)
+    companions = tuple(replace(item, vcts=frozenset({"sc:companion"})) for item in issuers["civil-2"].scopes)
     issuers["civil-2"] = replace(issuers["civil-2"], scopes=companions)
     assert judge(listed.front(), replace(trusted, issuers=issuers), ledger.now_s).codes == ("out_of_scope",)
 
