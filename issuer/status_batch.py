@@ -31,13 +31,13 @@ from issuer.status_changes import StatusChanges, meaning_of
 from ledger.core.calendar_days import month_of_seconds
 from ledger.core.cose_key import Signer
 from ledger.core.fields import parse_list_uri
+from ledger.core.registry.quarantine import MOST_A_DAY, is_limited
 from ledger.core.statement import sign_statement
 from ledger.core.status_change import (
     AFFIRMED,
+    HELD,
     MAX_ROWS,
-    SUSPENDED,
     TRANSITIONS,
-    WITHDRAWN,
     StatusChange,
     StatusRow,
 )
@@ -67,10 +67,28 @@ class Plan:
         return sum(len(statement.rows) for statement in self.statements)
 
     @property
-    def may_be_held(self) -> int:
-        """Withdrawals and suspensions among them: what a protocol with quarantine in force may hold."""
-        rows = (row for statement in self.statements for row in statement.rows)
-        return sum(row.new in (WITHDRAWN, SUSPENDED) for row in rows)
+    def limited_count(self) -> int:
+        """Number of changes that count against the limits of the issuer's authority."""
+        return sum(map(limited_in, self.statements))
+
+
+def limited_in(statement: StatusChange) -> int:
+    """Return how many rows of a statement count against the limits of the issuer's authority."""
+    return sum(map(is_limited, statement.rows))
+
+
+def outlook(statement: StatusChange) -> str:
+    """Tell whether the ledger will hold a statement: "no", "perhaps" or "yes".
+
+    A desk knows neither how many credentials of its authority are live nor what other desks sent, so that
+    only a statement over the largest limit of a day is held for certain.
+
+    Source: docs/protocol.md, section 4, "Quarantine".
+    """
+    count = limited_in(statement)
+    if not count:
+        return "no"
+    return "yes" if count > MOST_A_DAY else "perhaps"
 
 
 class StatusBatch:
@@ -192,6 +210,8 @@ class StatusBatch:
         old = view.status(place.uri, place.idx)
         if old == new:
             return None
+        if old == HELD:
+            raise IssuerError("bad_transition", "a change is held until the governors decide", field="set")
         if reason not in TRANSITIONS.get((old, new), frozenset()):
             raise IssuerError("bad_transition", "the status now does not allow this change", field="set")
         if new == AFFIRMED and not view.issuer(self._config.issuer_id).has_distrusted_key:

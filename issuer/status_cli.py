@@ -18,9 +18,10 @@ from credential.core.issue import StatusPlace
 from issuer.cli_desk import DESK, DeskFolder, PassphraseFile, desk_at_work, err, now_s, out
 from issuer.errors import InputError
 from issuer.files import read_file
-from issuer.status_batch import Plan, parse_seqs
+from issuer.status_batch import Plan, outlook, parse_seqs
 from issuer.status_changes import CHANGES
 from ledger.codes import EXIT_VERDICT
+from ledger.core.registry.quarantine import MOST_A_DAY
 
 app = typer.Typer(help="Change the status of credentials.", no_args_is_help=True)
 
@@ -99,16 +100,17 @@ def _show(plan: Plan, *, dry_run: bool, left_over: int) -> None:
     """Print what the plan is, and every row that it leaves out."""
     for item in plan.refused:
         err.print(f"row {item.number}: {item.code}: {item.reason} [{item.field}]", markup=False)
-    table = Table("list", "seq", "changes", title="To be sent" if dry_run else "Statements")
+    table = Table("list", "seq", "changes", "will be held", title="To be sent" if dry_run else "Statements")
     for statement in plan.statements:
-        table.add_row(statement.uri, str(statement.seq), str(len(statement.rows)))
+        table.add_row(statement.uri, str(statement.seq), str(len(statement.rows)), outlook(statement))
     out.print(table)
     if left_over:
         when = "would be sent first" if dry_run else "sent first"
         out.print(f"Statements of an interrupted run, {when}: {left_over}")
     out.print(f"Changes: {plan.row_count}; already so: {plan.already}; left out: {len(plan.refused)}")
-    if plan.may_be_held:
+    if plan.limited_count:
         out.print(
-            f"Withdrawals and suspensions among them: {plan.may_be_held}. Quarantine is not in force; a "
-            "ledger where it is may hold such changes until governors confirm them."
+            f"Withdrawals and suspensions among them: {plan.limited_count}. The ledger holds a statement with "
+            "which the authority would exceed 1 % of its live credentials in 24 hours (20 at least, "
+            f"{MOST_A_DAY} at most), 3 % in 30 days or 5 % in 365 days, until governors decide."
         )

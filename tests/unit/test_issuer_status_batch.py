@@ -9,8 +9,9 @@ import pytest
 from credential.core.issue import StatusPlace
 from issuer import status_batch, vault
 from issuer.errors import InputError
-from issuer.status_batch import Plan, parse_seqs
+from issuer.status_batch import Plan, outlook, parse_seqs
 from ledger.core.statement import parse_statement
+from ledger.core.status_change import StatusChange, StatusRow
 from ledger.errors import CodedError
 from tests.support.crashes import Crash, crash_at
 from tests.support.desks import DeskWorld, person
@@ -56,7 +57,7 @@ def test_many_places_go_into_one_statement_by_rising_number(world: DeskWorld) ->
     made = plan(world, table(cards))
     [statement] = made.statements
     assert [row.idx for row in statement.rows] == sorted(place.idx for _, place in cards)
-    assert (made.row_count, made.already, made.refused, made.may_be_held) == (COUNT, 0, (), 0)
+    assert (made.row_count, made.already, made.refused, made.limited_count) == (COUNT, 0, (), 0)
     world.desk.status_batch().send(made)
     assert statements(world) == 1
     assert {status(world, place) for _, place in cards} == {3}
@@ -87,7 +88,8 @@ def test_a_row_names_its_place_in_one_of_three_ways(world: DeskWorld) -> None:
         f",{sub},,,withdrawn,corrected\n,,{second.uri},{second.idx},suspended,\nA-1,,,,,\n"
     )
     made = plan(world, text)
-    assert made.may_be_held == 2
+    assert made.limited_count == 2
+    assert [outlook(statement) for statement in made.statements] == ["perhaps"]
     world.desk.status_batch().send(made)
     assert [status(world, place) for place in (first, second, third)] == [1, 2, 3]
     assert statements(world) == 1
@@ -202,3 +204,28 @@ def test_a_sequence_number_needs_its_list(text: str) -> None:
     with pytest.raises(InputError) as error:
         parse_seqs([text])
     assert error.value.field == "seq"
+
+
+@pytest.mark.parametrize(
+    ("count", "old", "new", "expected"),
+    [(1, 0, 1, "perhaps"), (200, 0, 2, "perhaps"), (201, 0, 1, "yes"), (500, 0, 3, "no"), (500, 2, 1, "no")],
+)
+def test_what_will_be_held_is_said_beforehand(count: int, old: int, new: int, expected: str) -> None:
+    rows = tuple(StatusRow(idx, old, new, 3, 202611) for idx in range(count))
+    assert outlook(StatusChange("sc:1/0", 1, rows)) == expected
+
+
+def test_a_held_place_is_left_out_and_the_rest_is_sent(world: DeskWorld) -> None:
+    cards = issue(world, 23)
+    rows = "".join(f"{sub},withdrawn\n" for sub, _ in cards[:21])
+    world.desk.status_batch().send(plan(world, "sub,set\n" + rows))
+    assert status(world, cards[0][1]) == 13
+    again = plan(
+        world, f"sub,set\n{cards[0][0]},withdrawn\n{cards[1][0]},replaced\n{cards[22][0]},replaced\n"
+    )
+    assert [(item.number, item.code) for item in again.refused] == [
+        (2, "bad_transition"),
+        (3, "bad_transition"),
+    ]
+    world.desk.status_batch().send(again)
+    assert [status(world, place) for _, place in (cards[1], cards[22])] == [13, 3]

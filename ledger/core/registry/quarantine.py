@@ -33,7 +33,8 @@ LAPSE_MS: Final = 30 * DAY_MS
 """What is held this long, and neither confirmed nor refused, lapses."""
 _ALWAYS_FREE: Final = 20
 """Rows that no limit lies below, however few credentials are live."""
-_MOST_A_DAY: Final = 200
+MOST_A_DAY: Final = 200
+"""Rows of a day that no limit lies above, however many credentials are live."""
 
 Marked = tuple[int, dict[str, Counter[int]], dict[str, Counter[int]]]
 
@@ -41,7 +42,7 @@ Marked = tuple[int, dict[str, Counter[int]], dict[str, Counter[int]]]
 def limits(live: int) -> tuple[int, int, int]:
     """Return how many rows an authority with `live` credentials may set to 1 or 2 in a day, 30 and 365 days."""
     return (
-        min(_MOST_A_DAY, max(_ALWAYS_FREE, live // 100)),
+        min(MOST_A_DAY, max(_ALWAYS_FREE, live // 100)),
         max(_ALWAYS_FREE, 3 * live // 100),
         max(_ALWAYS_FREE, 5 * live // 100),
     )
