@@ -58,6 +58,7 @@ class KeyRing:
         self._origin = origin
         self._signers: dict[tuple[str, Any], Any] = {}
         self._next: dict[str, Any] = {}
+        self._read: dict[str, int] = {}  # role -> when the prepared file that was read was written
         self._dir: Path | None = None
         self._is_untidy = True  # an interruption may have left the folder of prepared keys half moved
         self._secret = b""
@@ -101,10 +102,11 @@ class KeyRing:
         with self._guard:
             for role in ROLES:
                 path = self._dir / NEXT_NAME / f"{role}.pem"
-                if role not in self._next and path.is_file():
-                    signer = to_signer(role, open_key_file(path, role, self._secret), self._origin)
+                if path.is_file() and self._read.get(role) != (written := path.stat().st_mtime_ns):
+                    signer = self._signer_in(path, role)
                     self._add(role, signer)
                     self._next[role] = _public(role, signer)
+                    self._read[role] = written
 
     def holds(self, terms: Terms) -> bool:
         """Return whether the private keys of these public keys are here."""
@@ -151,12 +153,25 @@ class KeyRing:
             try:
                 for role, public in list(self._next.items()):
                     if wanted[role] == public:
-                        move_file(self._dir / NEXT_NAME / f"{role}.pem", self._dir / f"{role}.pem")
-                        del self._next[role]
+                        self._take(self._dir, role, public)
                 _tidy(self._dir)
                 self._is_untidy = False
             except OSError as error:
                 _log.warning("prepared keys could not be moved: %s", error.strerror)
+            except StorageError as error:
+                _log.error("prepared keys could not be moved: %s", error.detail)
+
+    def _take(self, keys_dir: Path, role: str, public: Any) -> None:
+        """Move the file of one prepared key into use, unless it is another's by now."""
+        path = keys_dir / NEXT_NAME / f"{role}.pem"
+        if _public(role, self._signer_in(path, role)) != public:
+            raise StorageError(f"{path.name} is not the key that the governors chose", field="keys")
+        move_file(path, keys_dir / path.name)
+        del self._next[role]
+        self._read.pop(role, None)
+
+    def _signer_in(self, path: Path, role: str) -> Any:
+        return to_signer(role, open_key_file(path, role, self._secret), self._origin)
 
     def _add(self, role: str, signer: Any) -> None:
         self._signers[role, _public(role, signer)] = signer

@@ -430,6 +430,47 @@ def test_prepared_keys_are_not_made_twice_and_need_the_passphrase(world: World) 
     assert not (keys / "next").exists()
 
 
+def test_keys_that_were_prepared_anew_are_found_without_a_restart(world: World) -> None:
+    keys = world.data_dir / "keys"
+    prepare(keys, "both")
+
+    async def body() -> None:
+        service = await started(world)
+        shutil.rmtree(keys / "next")
+        await decide(service, world, prepare(keys, "both"))
+        await registered(service, world, 1)
+        await until(lambda: not (keys / "next").exists())
+        await decide(service, world, prepare(keys, "both"), 1)
+        await registered(service, world, 2)
+        await service.stop()
+
+    asyncio.run(body())
+    assert private_files(world) == settled()
+
+
+def test_a_prepared_file_that_was_exchanged_is_not_taken_into_use(world: World, tmp_path: Path) -> None:
+    keys = world.data_dir / "keys"
+    verbs = prepare(keys, "both")
+    before = {path: path.read_bytes() for path in keys.glob("*.pem")}
+
+    async def body() -> None:
+        service = await started(world)
+        (keys / "next").rename(tmp_path / "chosen")
+        prepare(keys, "both")
+        await decide(service, world, verbs)
+        await registered(service, world, 1)
+        await service.stop()
+        assert {path: path.read_bytes() for path in keys.glob("*.pem")} == before
+        shutil.rmtree(keys / "next")
+        (tmp_path / "chosen").rename(keys / "next")
+        service = await started(world)
+        await registered(service, world, 2)
+        await service.stop()
+
+    asyncio.run(body())
+    assert private_files(world) == settled()
+
+
 def test_prepared_keys_that_nobody_decided_on_change_nothing(world: World) -> None:
     async def body() -> None:
         service = await started(world)
