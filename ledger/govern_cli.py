@@ -43,7 +43,7 @@ from ledger.govern_files import (
     words_of,
 )
 from ledger.governor_keys import make_governor_key, open_private_key, public_key_path
-from ledger.inspect import describe_action, describe_charter, describe_governance
+from ledger.inspect import describe_action, describe_charter, describe_governance, describe_held
 from ledger.ledger_arguments import LEDGER_WORDS
 from ledger.prompts import passphrase_from
 
@@ -205,9 +205,12 @@ def status(
     source: Annotated[str, typer.Argument(help="Address of a ledger, bundle file, or data directory.")],
     pin: PinFile = None,
 ) -> None:
-    """Show governors, issuers with their keys and counters, and open proposals (from a directory)."""
-    governance = _governance(source, pin)
+    """Show governors, issuers, keys, counters; from a directory also open proposals and what is held."""
+    from ledger.governance_view import read_view
+
+    governance, held = read_view(source, _pin(pin))
     _print(describe_governance(governance))
+    _print(describe_held(governance, held))
     if pin is None:
         _err.print("Note: nobody checked that this is the right ledger; give --pin.")
 

@@ -1,10 +1,10 @@
 """Who governs a ledger and who may issue on it, from a service, a bundle file or a data directory.
 
 docs/protocol.md sections 3 and 9. From a bundle the approvals are folded and held against the seal; open
-proposals do not travel there. From a data directory all entries are replayed. With a pin the charter must be
-the pinned one; without it the view says what the source says.
+proposals and what is held do not travel there. From a data directory all entries are replayed. With a pin
+the charter must be the pinned one; without it the view says what the source says.
 
-    governance = read_governance("https://ledger.example", pin)
+    governance, held = read_view("https://ledger.example", pin)
     governance.issuers["civil-1"].counter
 """
 
@@ -17,14 +17,15 @@ from ledger.core.merkle import leaf_hash
 from ledger.core.opened_bundle import open_bundle
 from ledger.core.pin import Pin
 from ledger.core.registry.governance import Governance
+from ledger.core.registry.quarantine import HeldChange
 from ledger.errors import StorageError, VerificationError
 from ledger.files import read_file
 from ledger.govern_files import parse_charter_file
 from ledger.remote import RemoteLedger, is_address
 
 
-def read_governance(source: str, pin: Pin | None = None) -> Governance:
-    """Return the governance of a ledger.
+def read_view(source: str, pin: Pin | None = None) -> tuple[Governance, list[HeldChange]]:
+    """Return the governance of a ledger, and of a data directory the changes of status that are held.
 
     Args:
         source: address of a service, a bundle file, or a data directory.
@@ -37,11 +38,16 @@ def read_governance(source: str, pin: Pin | None = None) -> Governance:
     """
     if is_address(source):
         with RemoteLedger(source) as remote:
-            return fold_bundle(remote.bundle(), pin)
+            return fold_bundle(remote.bundle(), pin), []
     path = Path(source)
     if path.is_dir():
         return _replay_directory(path, pin)
-    return fold_bundle(read_file(path, max_size=MAX_BUNDLE_SIZE, field="source"), pin)
+    return fold_bundle(read_file(path, max_size=MAX_BUNDLE_SIZE, field="source"), pin), []
+
+
+def read_governance(source: str, pin: Pin | None = None) -> Governance:
+    """Return the governance alone; arguments and errors as `read_view`."""
+    return read_view(source, pin)[0]
 
 
 def fold_bundle(data: bytes, pin: Pin | None = None) -> Governance:
@@ -58,7 +64,7 @@ def fold_bundle(data: bytes, pin: Pin | None = None) -> Governance:
     return open_bundle(data, pin or own).governance
 
 
-def _replay_directory(path: Path, pin: Pin | None) -> Governance:
+def _replay_directory(path: Path, pin: Pin | None) -> tuple[Governance, list[HeldChange]]:
     from ledger.service.replay import Replay  # a bundle is read without the database's libraries
     from ledger.store.engine import DATABASE_NAME, open_engine
     from ledger.store.entries import LedgerReader
@@ -73,11 +79,12 @@ def _replay_directory(path: Path, pin: Pin | None) -> Governance:
             raise StorageError("the ledger has not begun", field="source", code="not_found")
         # An audit verifies signatures; who asks for the state of his own directory does not wait for that.
         replay = Replay(reader.entries, verify=lambda statement, key: None)
-        governance = replay.advance(head.size, head.root).governance
+        registry = replay.advance(head.size, head.root)
     finally:
         engine.dispose()
+    governance = registry.governance
     _check_pin(governance.charter_hash, governance.origin, pin)
-    return governance
+    return governance, list(registry.places.quarantine.held.values())
 
 
 def _check_pin(charter_hash: bytes, origin: str, pin: Pin | None) -> None:

@@ -9,6 +9,7 @@ a credential's entry has an issuer, a random subject, dates, a status place and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -32,9 +33,10 @@ from ledger.core.claims import CredentialClaims
 from ledger.core.merkle import leaf_hash
 from ledger.core.registry.governance import Governance, action_digest
 from ledger.core.registry.issuers import ACTIVE, RETIRED, Issuer, KeyRecord
+from ledger.core.registry.quarantine import HeldChange
 from ledger.core.seal import Seal
 from ledger.core.statement import Statement, is_padding, parse_statement
-from ledger.core.status_change import REASON_NAMES, StatusChange
+from ledger.core.status_change import REASON_NAMES, WITHDRAWN, StatusChange
 from ledger.govern_files import words_of
 from ledger.ledger_words import describe_key, describe_ledger_verb, describe_terms
 
@@ -163,6 +165,21 @@ def describe_governance(governance: Governance) -> list[str]:
         lines += [
             "Open proposal, approved by " + ", ".join(sorted(proposal.approvals)) + ":",
             *(f"  {line}" for line in describe_action(proposal.action)),
+        ]
+    return lines
+
+
+def describe_held(governance: Governance, held: Sequence[HeldChange]) -> list[str]:
+    """Return the mass changes of status that wait for the governors, by the index that they name."""
+    names = {issuer.number: issuer.issuer_id for issuer in governance.issuers.values()}
+    lines = []
+    for change in held:
+        withdrawn = sum(row.new == WITHDRAWN for row in change.rows.values())
+        lines += [
+            f"Held at entry {change.index}: {withdrawn} withdrawals and {len(change.rows) - withdrawn} "
+            f"suspensions of {names[change.number]} on list {change.uri}",
+            f"  lapses at {format_time(change.lapses_ms // 1000)} unless governors confirm {change.index} "
+            f"or refuse {change.index}",
         ]
     return lines
 

@@ -2,20 +2,24 @@
 
 S8: agency B relays the replacement of a card of agency A, whose desk is not even there. S12: an uncle's
 authorisation until Friday, asked about on Saturday. S2: an aunt and a niece, both genuine, nothing recorded.
+S6: a ministry withdraws too many at once, and the governors refuse it.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
 
 from tests.scenario.test_processes import founded
 from tests.support.processes import GOVERNORS, ORIGIN, Town
+from verifier.images import read_codes
 
 __all__ = ["founded"]
 
@@ -112,6 +116,54 @@ def test_s12_and_s2_companions_are_recorded_ended_or_not_recorded(town: Town) ->
     assert _verdict(town, child, aunt, right, *now)["companion_check"]["result"] == "not_recorded"
 
 
+def test_s6_a_mass_withdrawal_is_held_and_refused(town: Town) -> None:
+    people = "id,name,latin\n" + "".join(f"{n},Mina,MINA\n" for n in range(22))
+    (town.folder / "people.csv").write_text(people, encoding="utf-8")
+    rows = "id,set\n" + "".join(f"{n},withdrawn\n" for n in range(21))
+    (town.folder / "mass.csv").write_text(rows, encoding="utf-8")
+    with town.serve() as server:
+        _move_desk(town, "desk", server.url)
+        town.run("issuer", "batch", "people.csv", "--out", "sheets")
+        assert "perhaps" in town.run("issuer", "status", "batch", "mass.csv", "--dry-run")
+        town.run("issuer", "status", "batch", "mass.csv")
+        shown = town.run("ledger", "govern", "status", "data", "--pin", "data/pin.json")
+        found = re.search(r"Held at entry (\d+): 21 withdrawals and 0 suspensions of civil-1", shown)
+        assert found is not None, shown
+        pages = pypdfium2.PdfDocument(town.folder / "sheets" / "sheet-0001-cards.pdf")
+        [code, *_] = read_codes(_png(pages[0]))
+        pages.close()
+        (town.folder / "card.txt").write_text(code, encoding="utf-8")
+        town.run("verifier", "pin", "data/pin.json")
+        town.run("verifier", "sync", server.url)
+        held = _verdict(town, "card.txt")
+        assert (held["state"], held["codes"]) == ("confirmed", ["quarantined"])
+        _decide(town, server.url, "--subject", "civil-1", "--from", server.url, "refuse", found[1])
+        town.run("verifier", "sync", server.url)
+        assert _verdict(town, "card.txt")["codes"] == []
+        assert "Held at" not in town.run("ledger", "govern", "status", "data", "--pin", "data/pin.json")
+    _audited(town)
+
+
+def _png(page: pypdfium2.PdfPage) -> bytes:
+    data = io.BytesIO()
+    page.render(scale=300 / 72).to_pil().save(data, "PNG")
+    return data.getvalue()
+
+
+def _decide(town: Town, url: str, *proposal: str) -> None:
+    """Propose an action, sign it by two governors and submit it."""
+    town.run("ledger", "govern", "propose", *proposal, "--out", "decided.action")
+    town.run_all(
+        [
+            ("ledger", "govern", "sign", "decided.action", "--key", f"{name}.pem", "--name", name, "--yes",
+             "--out", f"decided-{name}.approval")
+            for name in GOVERNORS[:2]
+        ]
+    )  # fmt: skip
+    approvals = [f"decided-{name}.approval" for name in GOVERNORS[:2]]
+    town.run("ledger", "govern", "submit", url, *approvals, "--pin", "data/pin.json")
+
+
 def _verdict(town: Town, *arguments: str | Path, expect: int = 0) -> dict[str, Any]:
     shown: dict[str, Any] = json.loads(
         town.run("verifier", "verify", *map(str, arguments), "--json", expect=expect)
@@ -125,16 +177,7 @@ def _admit_agency_b(town: Town, url: str) -> None:
         "issuer", "init", "--id", "agency-b", "--authority", "relief", "--title", "Agency B",
         "--ledger-origin", ORIGIN, "--desk", "desk-b",
     )  # fmt: skip
-    town.run("ledger", "govern", "propose", "admit", "desk-b/application.cose", "--out", "b.action")
-    town.run_all(
-        [
-            ("ledger", "govern", "sign", "b.action", "--key", f"{name}.pem", "--name", name, "--yes",
-             "--out", f"b-{name}.approval")
-            for name in GOVERNORS[:2]
-        ]
-    )  # fmt: skip
-    approvals = [f"b-{name}.approval" for name in GOVERNORS[:2]]
-    town.run("ledger", "govern", "submit", url, *approvals, "--pin", "data/pin.json")
+    _decide(town, url, "admit", "desk-b/application.cose")
     charter = town.pin()["charter"]
     town.run("issuer", "connect", "--ledger", url, "--charter", charter, "--desk", "desk-b")
 
