@@ -158,15 +158,19 @@ class KeyRing:
                 self._is_untidy = False
             except OSError as error:
                 _log.warning("prepared keys could not be moved: %s", error.strerror)
-            except StorageError as error:
-                _log.error("prepared keys could not be moved: %s", error.detail)
 
     def _take(self, keys_dir: Path, role: str, public: Any) -> None:
-        """Move the file of one prepared key into use, unless it is another's by now."""
+        """Move the file of one prepared key into use, unless it is another's by now; then it is left alone."""
         path = keys_dir / NEXT_NAME / f"{role}.pem"
-        if _public(role, self._signer_in(path, role)) != public:
-            raise StorageError(f"{path.name} is not the key that the governors chose", field="keys")
-        move_file(path, keys_dir / path.name)
+        try:
+            found = _public(role, self._signer_in(path, role))
+        except StorageError:
+            found = None
+        if found == public:
+            move_file(path, keys_dir / path.name)
+        else:
+            _log.error("%s is not the key that the governors chose: put that one back and restart", path.name)
+        # Looked at once: opening a key file takes long, and this runs after every epoch.
         del self._next[role]
         self._read.pop(role, None)
 
