@@ -86,7 +86,8 @@ class DeskStore:
             IssuerError: storage_failed.
         """
         with _storage():
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            # The garbage collector may close it, in whatever thread it runs; one desk works in one thread.
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             self._close = weakref.finalize(self, self._db.close)
             path.chmod(0o600)
             self._db.execute("PRAGMA synchronous = FULL")

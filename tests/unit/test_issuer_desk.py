@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -351,3 +352,11 @@ def test_a_bundle_with_another_charter_is_refused(world: DeskWorld) -> None:
     with pytest.raises(VerificationError) as error:
         open_view(world.ledger.bundle(), bytes(32))
     assert error.value.code == "bundle_invalid"
+
+
+def test_a_store_may_be_let_go_in_another_thread(tmp_path: Path) -> None:
+    store = DeskStore(tmp_path / "desk.sqlite")
+    with ThreadPoolExecutor(1) as other:
+        other.submit(store.close).result()
+    with pytest.raises(IssuerError):
+        store.is_used("sc:1/0", 1)
