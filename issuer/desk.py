@@ -21,6 +21,7 @@ from credential.core.case_file import NONCE_BYTES, Case, open_case, parse_case_f
 from credential.core.holder import SECRET_BYTES
 from credential.core.issue import PersonClaims, StatusPlace, issue, new_subject
 from credential.core.profiles import built_in_profile
+from issuer.approved_changes import ApprovedChanges
 from issuer.cards import check_fit
 from issuer.desk_config import DeskConfig
 from issuer.desk_store import LISTED, REFUSED, DeskStore, Outgoing
@@ -31,6 +32,7 @@ from issuer.ledger_client import LedgerClient, Registered, is_refusal
 from issuer.places import PlaceDraw
 from issuer.status_batch import StatusBatch
 from issuer.status_changes import StatusChanges
+from issuer.status_request import Part
 from issuer.vault import Held, Papers, Vault
 from ledger.core.calendar_days import DAY_S
 from ledger.core.cose_key import Signer
@@ -282,12 +284,22 @@ class Desk:
         self, place: StatusPlace, change: str, reason: str | None = None, seq: int | None = None
     ) -> Registered:
         """Sign and register one change of status; see `StatusChanges.change`."""
-        changes = StatusChanges(self._config, self._signer, self._store, self._client)
-        return changes.change(place, change, reason, seq, now_s=self._now_s())
+        return self._status_changes().change(place, change, reason, seq, now_s=self._now_s())
+
+    def plan_change(self, place: StatusPlace, change: str, reason: str | None = None) -> Part:
+        """Work out one change of status for a second signer; see `StatusChanges.plan`."""
+        return self._status_changes().plan(place, change, reason, now_s=self._now_s())
 
     def status_batch(self) -> StatusBatch:
         """Return what changes many at once."""
         return StatusBatch(self._config, self._signer, self._store, self._client)
+
+    def approved_changes(self) -> ApprovedChanges:
+        """Return what asks second signers, and carries out what they approved."""
+        return ApprovedChanges(self._config, self._signer, self._store, self._client)
+
+    def _status_changes(self) -> StatusChanges:
+        return StatusChanges(self._config, self._signer, self._store, self._client)
 
     def _hold(self, vault: Vault, item: Prepared, papers: Papers) -> bytes:
         held = Held(item.secret, papers.words, papers.print_name)

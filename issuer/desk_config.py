@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from issuer.errors import InputError
+from issuer.second_signers import NO_RULE, SecondSigners, format_second_signers, parse_second_signers
 from ledger.core.fields import parse_origin, parse_party, parse_title
 from ledger.errors import MalformedError
 
@@ -38,6 +39,8 @@ class DeskConfig:
         number: the issuer's number on the ledger; 0 while it is not connected.
         charter: leaf hash of the pinned charter in hex; "" while it is not connected.
         ledger_url: base address of the ledger; "" while it is not connected.
+        second_signers: who has to approve changes of status; left out of the file while there never was a rule,
+            so that a version without this rule reads no settings that have one.
     """
 
     issuer_id: str
@@ -49,6 +52,7 @@ class DeskConfig:
     number: int = 0
     charter: str = ""
     ledger_url: str = ""
+    second_signers: SecondSigners = NO_RULE
 
     @property
     def is_connected(self) -> bool:
@@ -56,9 +60,16 @@ class DeskConfig:
         return self.number > 0
 
 
+_RULE: Final = "second_signers"
+_PLAIN: Final = tuple(item.name for item in fields(DeskConfig) if item.name != _RULE)
+
+
 def format_config(config: DeskConfig) -> bytes:
     """Return the JSON file; the inverse of `parse_config`."""
-    return json.dumps({"format": FORMAT, **asdict(config)}, indent=2, ensure_ascii=False).encode() + b"\n"
+    value: dict[str, Any] = {"format": FORMAT} | {name: getattr(config, name) for name in _PLAIN}
+    if config.second_signers.version:
+        value[_RULE] = format_second_signers(config.second_signers)
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def parse_config(data: bytes) -> DeskConfig:
@@ -71,23 +82,26 @@ def parse_config(data: bytes) -> DeskConfig:
         value = json.loads(data) if len(data) <= CONFIG_MAX_BYTES else None
     except (ValueError, RecursionError):
         value = None
-    fields: dict[str, Any] = value if isinstance(value, dict) else {}
-    if fields.pop("format", None) != FORMAT or set(fields) != set(DeskConfig.__dataclass_fields__):
+    given: dict[str, Any] = value if isinstance(value, dict) else {}
+    has_rule = _RULE in given
+    rule = given.pop(_RULE, None)
+    if given.pop("format", None) != FORMAT or set(given) != set(_PLAIN):
         raise InputError("desk.json", "must be the file that init made")
-    numbers = ((name, fields[name]) for name in ("desk", "desks", "number"))
+    numbers = ((name, given[name]) for name in ("desk", "desks", "number"))
     for name, number in numbers:
         if type(number) is not int or not 0 <= number < 10_000_000:
             raise InputError(f"desk.json: {name}", "must be a number from 0")
-    if not all(isinstance(fields[name], str) for name in ("charter", "ledger_url")):
+    if not all(isinstance(given[name], str) for name in ("charter", "ledger_url")):
         raise InputError("desk.json", "charter and ledger_url must be texts")
     try:
-        parse_party(fields["issuer_id"], field="issuer_id")
-        parse_party(fields["authority"], field="authority")
-        parse_title(fields["title"], field="title")
-        parse_origin(fields["origin"], field="origin")
+        parse_party(given["issuer_id"], field="issuer_id")
+        parse_party(given["authority"], field="authority")
+        parse_title(given["title"], field="title")
+        parse_origin(given["origin"], field="origin")
+        second_signers = parse_second_signers(rule) if has_rule else NO_RULE
     except MalformedError as error:
         raise InputError(f"desk.json: {error.field}", error.detail) from None
-    config = DeskConfig(**fields)
+    config = DeskConfig(**given, second_signers=second_signers)
     if not config.desk < config.desks <= DESKS_MAX:
         raise InputError("desk.json: desk", "must be below the number of desks")
     if config.is_connected != bool(_HASH.fullmatch(config.charter)):

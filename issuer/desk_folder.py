@@ -20,6 +20,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from issuer.application import Application, check_application, format_application, make_application
+from issuer.approval_journal import ApprovalJournal
 from issuer.desk import Desk
 from issuer.desk_config import CONFIG_MAX_BYTES, DeskConfig, format_config, parse_config
 from issuer.desk_store import DeskStore
@@ -29,6 +30,7 @@ from issuer.keys import load_key, make_key
 from issuer.ledger_client import LedgerClient, LedgerPin, pin_charter
 from issuer.ledger_http import HttpLedgerClient
 from issuer.ledger_view import open_view
+from issuer.second_signers import SecondSigners
 from issuer.vault import SALT_BYTES, Vault
 from ledger.core.bundle import parse_bundle
 from ledger.core.cose_key import SoftwareSigner
@@ -157,6 +159,18 @@ def open_desk(
     store = DeskStore(folder / STATE)
     vault = Vault(passphrase, store.salt(random_bytes(SALT_BYTES)))
     return Desk(config, signer, store, client, random_bytes=random_bytes, now_s=now_s, vault=vault)
+
+
+def adopt_rule(folder: Path, desk: Desk, request: bytes, approval: bytes, *, now_s: int) -> SecondSigners:
+    """Put an approved rule about second signers into the settings, inside `work_at`; a run again is refused.
+
+    Raises:
+        MalformedError, VerificationError, IssuerError: as `ApprovedChanges.check_rule_change`; storage_failed.
+    """
+    rule = desk.approved_changes().check_rule_change(request, approval, now_s=now_s)
+    replace_file(folder / CONFIG, format_config(replace(read_config(folder), second_signers=rule)))
+    ApprovalJournal(desk.store).check_rule(rule)
+    return rule
 
 
 def open_client(folder: Path, make_client: MakeClient = HttpLedgerClient) -> tuple[DeskConfig, LedgerClient]:

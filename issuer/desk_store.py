@@ -46,6 +46,14 @@ CREATE TABLE IF NOT EXISTS batch_row (
 CREATE TABLE IF NOT EXISTS status_list (
     uri TEXT PRIMARY KEY, seq INTEGER NOT NULL, next_seq INTEGER, entry BLOB
 ) STRICT;
+CREATE TABLE IF NOT EXISTS second_signers (version INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS status_request (
+    digest BLOB PRIMARY KEY, request BLOB NOT NULL, approval BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS status_part (
+    digest BLOB NOT NULL, number INTEGER NOT NULL, uri TEXT NOT NULL, accepted INTEGER NOT NULL,
+    PRIMARY KEY (digest, number)
+) STRICT;
 """
 
 
@@ -254,7 +262,7 @@ class DeskStore:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def query(self, sql: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, values: Sequence[str | int | bytes] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a question.
 
         Raises:

@@ -25,14 +25,15 @@ from issuer.csv_table import RowError, TableRow, check_table, read_table
 from issuer.desk_config import DeskConfig
 from issuer.desk_store import LISTED, DeskStore
 from issuer.errors import InputError, IssuerError
-from issuer.ledger_client import LedgerClient, is_refusal
+from issuer.ledger_client import LedgerClient
 from issuer.ledger_view import LedgerView, open_view
 from issuer.status_changes import StatusChanges, meaning_of
+from issuer.status_outbox import StatusOutbox
+from issuer.status_request import Part
 from ledger.core.calendar_days import month_of_seconds
 from ledger.core.cose_key import Signer
 from ledger.core.fields import parse_list_uri
 from ledger.core.registry.quarantine import MOST_A_DAY, is_limited
-from ledger.core.statement import sign_statement
 from ledger.core.status_change import (
     AFFIRMED,
     HELD,
@@ -67,6 +68,11 @@ class Plan:
         return sum(len(statement.rows) for statement in self.statements)
 
     @property
+    def parts(self) -> tuple[Part, ...]:
+        """What a second signer approves: the rows of each statement."""
+        return tuple(Part(statement.uri, statement.rows) for statement in self.statements)
+
+    @property
     def limited_count(self) -> int:
         """Number of changes that count against the limits of the issuer's authority."""
         return sum(map(limited_in, self.statements))
@@ -97,9 +103,9 @@ class StatusBatch:
     def __init__(self, config: DeskConfig, signer: Signer, store: DeskStore, client: LedgerClient) -> None:
         """Put together; nothing is sent yet."""
         self._config = config
-        self._signer = signer
         self._store = store
         self._client = client
+        self._outbox = StatusOutbox(config, signer, store, client)
         self._changes = StatusChanges(config, signer, store, client)
 
     def left_over(self) -> list[str]:
@@ -158,6 +164,8 @@ class StatusBatch:
         Raises:
             CodedError: the first code with which the ledger did not take one. Run the plan anew then:
                 what was taken is passed over.
+            IssuerError: out_of_scope at a desk with second signers, who have to approve `plan.parts`
+                (`ApprovedChanges`).
         """
         by_list: dict[str, list[StatusChange]] = {}
         for statement in plan.statements:
@@ -166,24 +174,9 @@ class StatusBatch:
             self._send_wave([statement for statement in wave if statement is not None], done)
 
     def _send_wave(self, wave: Sequence[StatusChange], done: Callable[[], None]) -> None:
-        entries = []
-        with self._store.transaction():
-            for body in wave:
-                entry = sign_statement("status", self._config.issuer_id, body.uri, body, self._signer)
-                self._store.stage_status(body.uri, body.seq, entry)
-                entries.append(entry)
-        outcomes = self._client.register(entries, self._signer.public_key, done)
-        failures = []
-        with self._store.transaction():
-            for body, outcome in zip(wave, outcomes, strict=True):
-                if not isinstance(outcome, CodedError):
-                    self._store.settle_status(body.uri, accepted=True)
-                    continue
-                failures.append(outcome)
-                if is_refusal(outcome):
-                    self._store.settle_status(body.uri, accepted=False)
-        if failures:
-            raise failures[0]
+        for outcome in self._outbox.send(wave, done):
+            if isinstance(outcome, CodedError):
+                raise outcome
 
     def _place(self, line: TableRow) -> StatusPlace:
         cells = line.cells

@@ -18,10 +18,11 @@ from issuer.desk_store import DeskStore
 from issuer.errors import InputError
 from issuer.ledger_client import LedgerClient, Registered, is_refusal
 from issuer.ledger_view import open_view
+from issuer.status_outbox import StatusOutbox
+from issuer.status_request import Part
 from ledger.core.calendar_days import month_of_seconds
 from ledger.core.cose_key import Signer
 from ledger.core.fields import PLACES, parse_list_uri
-from ledger.core.statement import sign_statement
 from ledger.core.status_change import (
     AFFIRMED,
     REASON_AFFIRMED,
@@ -55,9 +56,9 @@ class StatusChanges:
     def __init__(self, config: DeskConfig, signer: Signer, store: DeskStore, client: LedgerClient) -> None:
         """Put together; nothing is sent yet."""
         self._config = config
-        self._signer = signer
         self._store = store
         self._client = client
+        self._outbox = StatusOutbox(config, signer, store, client)
 
     def change(
         self,
@@ -82,16 +83,11 @@ class StatusChanges:
             InputError: no such change or reason, or not a place.
             IssuerError: the ledger's refusal: stale_action, bad_transition, out_of_scope; not_found for a
                 list without credentials; not_reachable, after which the same bytes are sent again before
-                the next change of this list.
+                the next change of this list; out_of_scope at a desk with second signers, who have to
+                approve it (`plan`, `ApprovedChanges`).
         """
-        new, reason_code = meaning_of(change, reason)
-        _check_place(place)
-        self.settle_left_over(place.uri)
-        view = open_view(self._client.bundle(), bytes.fromhex(self._config.charter))
+        _, [row] = self.plan(place, change, reason, now_s=now_s)
         last, _ = self._store.status_seq(place.uri)
-        row = StatusRow(
-            place.idx, view.status(place.uri, place.idx), new, reason_code, month_of_seconds(now_s)
-        )
         if seq is not None:
             return self._register(place.uri, seq, row)
         try:
@@ -105,34 +101,25 @@ class StatusChanges:
                 raise
         return self._register(place.uri, hint, row)
 
-    def _register(self, uri: str, seq: int, row: StatusRow) -> Registered:
-        """Sign one change, store it, then send it."""
-        body = StatusChange(uri, seq, (row,))
-        entry = sign_statement("status", self._config.issuer_id, uri, body, self._signer)
-        self._store.stage_status(uri, seq, entry)
-        registered = self._settle(uri)
-        assert registered is not None
-        return registered
+    def plan(self, place: StatusPlace, change: str, reason: str | None = None, *, now_s: int) -> Part:
+        """Work out one change; nothing new is signed. Arguments and errors as `change`."""
+        new, reason_code = meaning_of(change, reason)
+        _check_place(place)
+        self.settle_left_over(place.uri)
+        view = open_view(self._client.bundle(), bytes.fromhex(self._config.charter))
+        old = view.status(place.uri, place.idx)
+        return Part(place.uri, (StatusRow(place.idx, old, new, reason_code, month_of_seconds(now_s)),))
 
     def settle_left_over(self, uri: str) -> None:
         """Settle what an interruption left; that the ledger refuses it now is an answer, too."""
-        try:
-            self._settle(uri)
-        except CodedError as error:
-            if not is_refusal(error):
-                raise
-
-    def _settle(self, uri: str) -> Registered | None:
-        """Send the statement of this list whose fate is not known, if there is one."""
-        _, entry = self._store.status_seq(uri)
-        if entry is None:
-            return None
-        [outcome] = self._client.register([entry], self._signer.public_key)
-        if isinstance(outcome, CodedError):
-            if is_refusal(outcome):
-                self._store.settle_status(uri, accepted=False)
+        outcome = self._outbox.settle(uri)
+        if isinstance(outcome, CodedError) and not is_refusal(outcome):
             raise outcome
-        self._store.settle_status(uri, accepted=True)
+
+    def _register(self, uri: str, seq: int, row: StatusRow) -> Registered:
+        [outcome] = self._outbox.send([StatusChange(uri, seq, (row,))])
+        if isinstance(outcome, CodedError):
+            raise outcome
         return outcome
 
 

@@ -2,6 +2,8 @@
 
 $ sc-issuer status change card-AbC.case --set replaced
 $ sc-issuer status batch REPLACED.csv --dry-run
+
+At a desk with second signers both write a request instead of sending; `status_sign_cli` has what follows.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from rich.table import Table
 
 from credential.core.case_file import CASE_FILE_MAX_BYTES
 from credential.core.issue import StatusPlace
-from issuer.cli_desk import DESK, DeskFolder, PassphraseFile, desk_at_work, err, now_s, out
+from issuer import cli_desk, status_sign_cli
+from issuer.cli_desk import DESK, DeskFolder, PassphraseFile, desk_at_work, err, out
 from issuer.errors import InputError
 from issuer.files import read_file
 from issuer.status_batch import Plan, outlook, parse_seqs
 from issuer.status_changes import CHANGES
+from issuer.status_sign_cli import RequestOut, write_request
 from ledger.codes import EXIT_VERDICT
 from ledger.core.registry.quarantine import MOST_A_DAY
 
@@ -42,6 +46,7 @@ def change(
     seq: Annotated[
         int | None, typer.Option(help="Next sequence number, where another desk has changed the list too.")
     ] = None,
+    request_out: RequestOut = None,
     desk: DeskFolder = DESK,
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -54,6 +59,9 @@ def change(
         else:
             assert case_file is not None
             where = opened.place_of(read_file(case_file, "case_file", max_size=CASE_FILE_MAX_BYTES))
+        if opened.approved_changes().are_needed:
+            write_request(opened, desk, request_out, [opened.plan_change(where, change, reason)])
+            return
         registered = opened.change_status(where, change, reason, seq)
     out.print(f"Registered at index {registered.index}", markup=False)
 
@@ -77,6 +85,7 @@ def batch(
             "too; may be given again."
         ),
     ] = None,
+    request_out: RequestOut = None,
     desk: DeskFolder = DESK,
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -85,15 +94,22 @@ def batch(
     with desk_at_work(desk, passphrase_file) as opened:
         changes = opened.status_batch()
         left_over = [] if dry_run else changes.settle_left_over()
-        plan = changes.plan(file, now_s=now_s(), seqs=seqs)
+        plan = changes.plan(file, now_s=cli_desk.now_s(), seqs=seqs)
         _show(plan, dry_run=dry_run, left_over=len(left_over) or len(changes.left_over()))
-        if not dry_run:
+        if opened.approved_changes().are_needed:
+            if plan.statements and not dry_run:
+                write_request(opened, desk, request_out, plan.parts)
+        elif not dry_run:
             with Progress(console=err, transient=True) as progress:
                 task = progress.add_task("Registering", total=len(plan.statements))
                 changes.send(plan, lambda: progress.advance(task))
             out.print(f"Registered: {plan.row_count} changes in {len(plan.statements)} statements")
     if plan.refused:
         raise typer.Exit(EXIT_VERDICT)
+
+
+for command in (status_sign_cli.require, status_sign_cli.show, status_sign_cli.sign, status_sign_cli.send):
+    app.command()(command)
 
 
 def _show(plan: Plan, *, dry_run: bool, left_over: int) -> None:
