@@ -103,10 +103,11 @@ class ApprovedChanges:
                 bad_transition, a place reads otherwise than in the request, and nothing of the rest is sent.
             CodedError: the first code with which the ledger did not take a statement.
         """
-        request = self._checked(data, approval)
+        checked = self._checked(data, approval)
+        request = checked.request
         if request.rule is not None:
             raise IssuerError("usage", "this request changes the rule of a desk", field="request")
-        used = self._outbox.journal.used(Approved(data, approval, now_s).digest)
+        used = self._outbox.journal.used(checked.digest)
         if len(used) == len(request.parts) and all(used.values()):
             raise IssuerError("stale_action", "the request was carried out already", field="request")
         for uri in sorted({part.uri for part in request.parts}):
@@ -128,7 +129,7 @@ class ApprovedChanges:
             MalformedError, VerificationError, IssuerError: as `send`; stale_action too where the rule has changed
                 since, or a statement of unknown fate is still to be settled.
         """
-        request = self._checked(data, approval)
+        request = self._checked(data, approval).request
         if request.rule is None:
             raise IssuerError("usage", "this request changes statuses", field="request")
         if request.rule.version != self._config.second_signers.version + 1:
@@ -148,14 +149,16 @@ class ApprovedChanges:
         charter, key = bytes.fromhex(config.charter), self._outbox.key.thumbprint()
         return Request(config.issuer_id, charter, config.desk, key, now_s + LIFETIME_S, parts, rule)
 
-    def _checked(self, data: bytes, approval: bytes) -> Request:
-        request = Approved(data, approval, 0).request
+    def _checked(self, data: bytes, approval: bytes) -> Approved:
+        """Return both files, of which all has been checked but the time."""
+        approved = Approved(data, approval, 0)
+        request = approved.request
         self._outbox.check_request(request)
         rule = self._config.second_signers
         if request.rule is not None and not rule.are_required:
             rule = request.rule
         check_approval(approval, data, rule)
-        return request
+        return approved
 
     def _settle(self, uri: str) -> None:
         outcome = self._outbox.settle(uri)
@@ -177,8 +180,8 @@ class ApprovedChanges:
                 by_list.setdefault(part.uri, []).append(rest)
             else:
                 passed_over.append((number, part.uri))
-        approved.request.check_time(approved.now_s)
-        self._use_up(approved, passed_over)
+        if passed_over:
+            self._use_up(approved, passed_over)
         for wave in zip_longest(*by_list.values()):
             self._send_wave([part for part in wave if part is not None], approved, seqs, done)
             seqs = {}
