@@ -145,6 +145,72 @@ def test_an_approval_does_not_carry_another_left_over_than_its_own(world: FourEy
     assert world.statements() == 0
 
 
+def test_the_door_itself_reads_the_approval_before_it_signs(world: FourEyes) -> None:
+    request, other = world.request("suspended"), world.request("suspended", 1)
+    [part] = parse_request(request).parts
+    for approval, code in (
+        (approve(request, CHI), "unknown_issuer"),
+        (approve(request, CHI, "chi"), "unknown_issuer"),
+        (approve(other), "bad_signature"),
+        (b"", "malformed"),
+    ):
+        approved = Approved(request, approval, world.ledger.now_s)
+        refused(code, world.outbox().send, [StatusChange(part.uri, 1, part.rows)], approved=approved)
+    assert world.statements() == 0
+    assert world.store.lists_under_way() == []
+
+
+def test_the_door_reads_the_approval_again_before_it_sends_what_is_left_over(world: FourEyes) -> None:
+    request = world.request("suspended")
+    world.ledger.offline = True
+    approved = Approved(request, approve(request), world.ledger.now_s)
+    [part] = approved.request.parts
+    world.outbox().send([StatusChange(part.uri, 1, part.rows)], approved=approved)
+    with world.store.transaction() as db:
+        db.execute("UPDATE status_request SET approval = ?", (approve(request, CHI, "chi"),))
+    world.ledger.offline = False
+    refused("unknown_issuer", world.desk.status_batch().settle_left_over)
+    refused("unknown_issuer", world.desk.change_status, world.places[0], "replaced")
+    assert world.statements() == 0
+
+
+def test_what_is_left_over_uses_up_its_own_part_and_no_other(
+    world: FourEyes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_batch, "MAX_ROWS", 2)
+    request = world.request("suspended")
+    world.ledger.offline = True
+    approved = Approved(request, approve(request), world.ledger.now_s)
+    part = approved.request.parts[0]
+    world.outbox().send([StatusChange(part.uri, 1, part.rows)], approved=approved)
+    with world.store.transaction() as db:
+        db.execute("UPDATE status_part SET number = 1")
+    world.ledger.offline = False
+    refused("out_of_scope", world.desk.status_batch().settle_left_over)
+
+
+def test_a_signer_s_approval_of_what_the_ledger_refused_can_be_sent_again(world: FourEyes) -> None:
+    request = world.request("suspended")
+    approved = Approved(request, approve(request), world.ledger.now_s)
+    [part] = approved.request.parts
+    [outcome] = world.outbox().send([StatusChange(part.uri, 9, part.rows)], approved=approved)
+    assert isinstance(outcome, CodedError)
+    assert outcome.code == "stale_action"
+    world.ledger.tells_seq = True
+    assert world.send(request, approve(request)) == 3
+
+
+def test_a_refusal_frees_no_part_that_the_ledger_has_accepted(world: FourEyes) -> None:
+    first = world.request("suspended")
+    world.send(first, approve(first))
+    second = world.request("cleared")
+    approved = Approved(second, approve(second), world.ledger.now_s)
+    [part] = approved.request.parts
+    [outcome] = world.outbox().send([StatusChange(part.uri, 9, part.rows)], approved=approved)
+    assert isinstance(outcome, CodedError)
+    refused("stale_action", world.send, first, approve(first))
+
+
 def test_only_one_function_signs_a_status_with_the_desk_s_key() -> None:
     signing = []
     for path in sorted((ROOT / "issuer").glob("**/*.py")):
