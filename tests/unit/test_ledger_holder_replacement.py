@@ -149,6 +149,8 @@ def test_the_place_and_the_name_are_those_of_the_credential() -> None:
     assert form_of(lambda: cards.sign(cards.body(), iss=cards.cards[4].sub)) == "malformed"
     assert form_of(lambda: cards.sign(cards.body(), iss="civil-1")) == "malformed"
     assert form_of(lambda: cards.sign(cards.body(uri="sc:1/1"))) == "malformed"
+    name, body = cards.cards[3].sub, cards.body()
+    assert form_of(lambda: parse_statement(sign_statement("status", name, "sc:1/1", body, holder(3)))) == "malformed"
     elsewhere = cards.body(rows=cards.row(idx=4))
     assert form_of(lambda: cards.sign(elsewhere, iss=cards.cards[3].sub, by=holder(3))) == "malformed"
 

@@ -188,6 +188,7 @@ def test_admit_of_an_admitted_issuer_is_a_bad_transition() -> None:
 
 
 def test_an_issuer_more_than_a_bundle_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert governance.MAX_ISSUERS == 10_000
     monkeypatch.setattr(governance, "MAX_ISSUERS", 1)
     world = World()
     world.admit("civil-1")
@@ -245,6 +246,7 @@ def test_admit_and_further_verbs_may_stand_in_one_action() -> None:
 def test_a_governor_has_a_bounded_number_of_open_approvals_and_blocks_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert governance.MAX_OPEN_APPROVALS == 256
     monkeypatch.setattr(governance, "MAX_OPEN_APPROVALS", 3)
     world = World()
     world.admit("civil-1")
