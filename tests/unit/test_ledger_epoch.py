@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.core import cose
-from ledger.core.actions import AddKey, Change, Suspend
+from ledger.core.actions import AddKey, Change, RetireKey, Suspend
 from ledger.core.chain import extend_chain
 from ledger.core.charter import Accept
 from ledger.core.epoch import (
@@ -117,6 +117,17 @@ def test_facts_replay_as_the_statements_do() -> None:
     chain = replay_items(world.mirror, world.chain_head, world.size, items, [leaf_hash(e) for e in entries])
     assert fingerprint(world.mirror) == fingerprint(world.registry)
     assert len(chain) == len(entries)
+
+
+def test_facts_of_a_key_that_is_not_active_any_more_are_a_bad_rule() -> None:
+    world, civil = ready()
+    seal, credential = parse_statement(mixed_epoch()[2][-1]), world.credential(civil, 1)
+    world.act("civil-1", AddKey(signer("civil-1 key 2").public_key), RetireKey(credential.kid))
+    later = seal._replace(body=replace(seal.body, time_ms=world.time_ms + 1))
+    items = [credential.facts(), *[None] * 14, later]
+    with pytest.raises(ForkAlarm) as caught:
+        replay_items(world.mirror, world.chain_head, world.size, items, [bytes(32)] * 16)
+    assert (caught.value.code, caught.value.field, caught.value.index) == ("bad_rule", "kid", world.size)
 
 
 def test_the_cap_leaves_room_for_padding_and_seal() -> None:
