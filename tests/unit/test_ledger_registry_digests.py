@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from ledger.core import cbor
-from ledger.core.actions import AddKey, DistrustKey, Reinstate, RetireKey, Suspend
+from ledger.core.actions import AddKey, DistrustKey, Reinstate, RetireKey, Suspend, Verb
 from ledger.core.cose_key import PublicKey
 from ledger.core.ledger_verbs import SetProfiles, SetServiceKeys, SetSuccessor, SetWitnessPolicy
 from ledger.core.merkle import leaf_hash
@@ -61,7 +61,7 @@ def test_parts_1_and_2_are_what_the_protocol_says() -> None:
     deadlines = [world.now_s + 1000 + number for number in range(6)]
     waiting = [world.action("alpha-1", Reinstate(), not_after=deadline) for deadline in deadlines]
     profiles = {**PROFILES, "sc:visa": (2, 30)}
-    verbs = [
+    verbs: list[Verb] = [
         SetProfiles(profiles),
         SetServiceKeys(SERVICE, RECEIPTS),
         SetWitnessPolicy(POLICY),
