@@ -60,9 +60,9 @@ def test_every_numbered_rule_has_a_row(section: int) -> None:
     # The rules come first; a second list of a section (the parts of the digests) has one row.
     assert numbers[:count] == list(range(1, count + 1))
     assert numbers[count : count + 1] in ([], [1])
-    assert [row[1] for row in ROWS if row[0] == str(section) and row[1].startswith(f"{word} ")] == [
-        f"{word} {number}" for number in range(1, count + 1)
-    ]
+    heads = [row[1].split(":")[0] for row in ROWS if row[0] == str(section)]
+    found = dict.fromkeys(head for head in heads if head.startswith(f"{word} "))
+    assert list(found) == [f"{word} {number}" for number in range(1, count + 1)]
 
 
 def test_no_row_stands_for_a_section_that_is_not_there() -> None:

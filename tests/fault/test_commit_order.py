@@ -11,6 +11,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ import pytest
 from ledger.core.checkpoint import open_checkpoint
 from ledger.core.merkle import check_consistency, prove_consistency
 from ledger.errors import CodedError, ForkAlarm, StorageError
+from ledger.service.plan import format_staged, parse_staged
 from ledger.service.service import LedgerService
 from ledger.service.witnesses import LocalWitness
 from ledger.store.engine import open_engine
 from ledger.store.entries import LedgerReader
 from ledger.store.lock import read_lock
-from tests.support.log_service import World
+from tests.support.log_service import ORIGIN, World
 
 STEPS = ("_stage", "_swap_lock", "_commit", "_publish")
 BATCH = range(10, 25)
@@ -261,6 +263,53 @@ def test_both_restored_together_are_refused_by_the_witnesses(tmp_path: Path) -> 
     with pytest.raises(ForkAlarm) as caught:
         asyncio.run(life(range(4, 5)))
     assert caught.value.code == "lock_mismatch"
+
+
+def failed_once(world: World, step: str) -> None:
+    """Live until one step has taken effect and the next has not."""
+
+    async def life() -> None:
+        service = await started(world)
+        Broken(service, step, takes_effect=True)
+        assert await outcome(service, world.credential(1)) == "storage_failed"
+        await service.stop()
+
+    asyncio.run(life())
+
+
+def staged_epochs(world: World) -> list[bytes]:
+    with sqlite3.connect(world.data_dir / "ledger.db") as connection:
+        return [blob for (blob,) in connection.execute("SELECT blob FROM staged")]
+
+
+def test_what_was_staged_and_never_locked_is_dropped_at_the_start(world: World) -> None:
+    failed_once(world, "_stage")
+    assert len(staged_epochs(world)) == 1
+    world.open().close()
+    assert staged_epochs(world) == []
+
+
+@pytest.mark.parametrize("where", [("staged", "lock"), ("staged",), ("lock",)], ids=" and ".join)
+def test_a_staged_note_is_the_one_in_the_lock_and_signed_with_our_keys(
+    world: World, where: tuple[str, ...]
+) -> None:
+    failed_once(world, "_swap_lock")
+    [blob] = staged_epochs(world)
+    epoch = parse_staged(blob)
+    # Size and root are right; only the signature is another, here or there or in both.
+    place = epoch.note.index("\u2014 ") + len(f"\u2014 {ORIGIN} ") + 30
+    other = "A" if epoch.note[place] != "A" else "B"
+    note = epoch.note[:place] + other + epoch.note[place + 1 :]
+    if "staged" in where:
+        with sqlite3.connect(world.data_dir / "ledger.db") as connection:
+            connection.execute("UPDATE staged SET blob = ?", (format_staged(replace(epoch, note=note)),))
+    with sqlite3.connect(world.data_dir / "lock.db") as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        if "lock" in where:
+            connection.execute("UPDATE lock SET note = ?", (note,))
+    refused_with(world, "lock_mismatch")
+    assert len(staged_epochs(world)) == 1
 
 
 def test_a_staged_epoch_that_was_changed_is_not_committed(world: World) -> None:

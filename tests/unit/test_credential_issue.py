@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date
+from datetime import date, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from credential.core.profiles import built_in_profile
 from credential.core.sd_cwt import apply_disclosures
 from credential.errors import InputError
 from ledger.core import cbor, cose
-from ledger.core.calendar_days import DAY_S, day_of_date, exp_for, quarter_of_seconds
+from ledger.core.calendar_days import DAY_S, date_of_seconds, day_of_date, exp_for, quarter_of_seconds
 from ledger.core.cose_key import PublicKey, SoftwareSigner
 from ledger.core.statement import parse_statement
 from ledger.errors import MalformedError
@@ -105,6 +106,24 @@ def test_the_number_of_digests_says_nothing(claims: PersonClaims, vct: str, coun
     assert {part.digest for part in [*top, *decoys]} == set(digests)
 
 
+def test_a_profile_with_more_digests_than_claims_fills_up_with_decoys() -> None:
+    profile = built_in_profile("sc:identity")
+    rules = [dataclasses.replace(rule, digest_count=6) if rule.nested else rule for rule in profile.claims]
+    wide = dataclasses.replace(profile, digest_count=7, claims=tuple(rules))
+    issued = issue(
+        wide, person(), iss="civil-1", sub=SUB, iat_s=IAT_S, place=StatusPlace("sc:1/0", 1), holder=SECRET,
+        signer=signer("issuer"), random_bytes=CountedBytes("decoys"),
+    )  # fmt: skip
+    nested = issued.disclosures[("more",)].value[cbor.REDACTED_KEYS]
+    assert (len(issued.claims.digests), len(nested)) == (7, 6)
+    said = {part.digest for part in issued.disclosures.values()}
+    assert {part.digest for part in issued.decoys} == {*issued.claims.digests, *nested} - said
+    assert {part.kind for part in issued.decoys} == {"decoy"}
+    assert len({part.salt for part in issued.decoys}) == 3 + 2
+    for vct, claims in (("sc:identity", person()), ("sc:companion", companion_claims())):
+        assert made(claims, vct).decoys == ()
+
+
 def test_nested_claims_have_four_digests_whatever_is_known() -> None:
     for claims in (person(), PersonClaims(sex="female"), PersonClaims(birthplace="Aleppo")):
         nested = made(claims).disclosures[("more",)].value[cbor.REDACTED_KEYS]
@@ -150,10 +169,20 @@ def test_a_companion_is_named_by_hashes_under_the_disclosure_s_own_salt() -> Non
     issued = made(companion_claims(scope="medical", adult_sub="AdUlT-sub-16-chr"), "sc:companion")
     part = issued.disclosures[("companion",)]
     child, adult, scope, last = part.value
-    assert child == companion_hash(part.salt, "civil-1", CHILD)
+    assert child == sha256(part.salt + b"civil-1\0" + CHILD.encode()).digest()[:16]
     assert adult == companion_hash(part.salt, "civil-1", "AdUlT-sub-16-chr")
     assert (scope, last) == (3, day_of_date(until()))
     assert len(child) == 16
+
+
+def test_an_authorisation_ends_before_the_day_of_exp() -> None:
+    end = date_of_seconds(exp_for(IAT_S, 90))
+    last = made(companion_claims(until=end - timedelta(days=1)), "sc:companion")
+    assert last.disclosures[("companion",)].value[3] * DAY_S == last.claims.exp - DAY_S
+    for late in (end, end + timedelta(days=1)):
+        with pytest.raises(InputError) as error:
+            made(companion_claims(until=late), "sc:companion")
+        assert error.value.field == "companion.until"
 
 
 def test_a_companion_without_another_card_is_named_by_this_one() -> None:

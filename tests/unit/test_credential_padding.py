@@ -138,6 +138,22 @@ def test_every_length_is_hit(wanted: int) -> None:
     assert len(format_disclosure(bytes(16), padded, "sex", kind="claim").content) == wanted
 
 
+def test_every_byte_of_padding_is_0xff_and_two_strings_stand_where_one_has_no_such_length() -> None:
+    assert format_padded(None, "sex", 32) == [None, b"\xff" * 7]
+    # What is left for the padding: 1 to 24 bytes, 25, 26; then up to 257, 258, 259.
+    for left, sizes in {
+        1: [0],
+        24: [23],
+        25: [0, 23],
+        26: [24],
+        257: [255],
+        258: [0, 255],
+        259: [256],
+    }.items():
+        padded = format_padded(None, "sex", 24 + left)
+        assert padded[1:] == [b"\xff" * size for size in sizes], left
+
+
 def test_a_bucket_of_no_bytes_is_an_error() -> None:
     with pytest.raises(ValueError, match="bucket"):
         format_padded(1, "sex", 0)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ledger.core.actions import AddKey, Change, Suspend
+from ledger.core import cose
+from ledger.core.actions import AddKey, Change, RetireKey, Suspend
 from ledger.core.chain import extend_chain
 from ledger.core.charter import Accept
 from ledger.core.epoch import (
@@ -24,7 +25,7 @@ from ledger.core.epoch import (
 from ledger.core.merkle import leaf_hash
 from ledger.core.registry import Registry
 from ledger.core.seal import Seal
-from ledger.core.statement import PADDING, Statement, parse_statement, sign_statement
+from ledger.core.statement import MAX_ENTRY_BYTES, PADDING, Statement, parse_statement, sign_statement
 from ledger.errors import ForkAlarm, LedgerError, MalformedError, VerificationError
 from tests.support.ledgers import signer
 from tests.support.registry_world import ORIGIN, Party, World, fingerprint
@@ -118,6 +119,17 @@ def test_facts_replay_as_the_statements_do() -> None:
     assert len(chain) == len(entries)
 
 
+def test_facts_of_a_key_that_is_not_active_any_more_are_a_bad_rule() -> None:
+    world, civil = ready()
+    seal, credential = parse_statement(mixed_epoch()[2][-1]), world.credential(civil, 1)
+    world.act("civil-1", AddKey(signer("civil-1 key 2").public_key), RetireKey(credential.kid))
+    later = seal._replace(body=replace(seal.body, time_ms=world.time_ms + 1))
+    items = [credential.facts(), *[None] * 14, later]
+    with pytest.raises(ForkAlarm) as caught:
+        replay_items(world.mirror, world.chain_head, world.size, items, [bytes(32)] * 16)
+    assert (caught.value.code, caught.value.field, caught.value.index) == ("bad_rule", "kid", world.size)
+
+
 def test_the_cap_leaves_room_for_padding_and_seal() -> None:
     assert MAX_EPOCH_STATEMENTS + 1 + 15 <= MAX_EPOCH_ENTRIES
 
@@ -128,6 +140,7 @@ DISORDERS: dict[str, tuple[Callable[[Entries], Entries], str, int | None]] = {
     "seal alone": (lambda e: e[-1:], "bad_epoch", 0),
     "padding and seal alone": (lambda e: [PADDING] * 15 + e[-1:], "bad_epoch", 0),
     "seal in the middle": (lambda e: [*e[:7], e[-1], *e[8:]], "bad_epoch", 7),
+    "seal in front": (lambda e: [e[-1], *e[:8], *e[9:]], "bad_epoch", 0),
     "two seals": (lambda e: [*e[:-2], e[-1], e[-1]], "bad_epoch", 0),
     "padding in front": (lambda e: [PADDING, *e[:8], *e[9:]], "bad_epoch", 0),
     "padding between": (lambda e: [*e[:4], PADDING, *e[4:8], *e[9:]], "bad_epoch", 0),
@@ -157,6 +170,16 @@ def test_disorder_raises_the_alarm_with_code_and_index(name: str) -> None:
     alarm = alarm_of(world, disorder(entries))
     at = world.size - 1 if name == "nothing" else world.size + (offset or 0)
     assert (alarm.code, alarm.index) == (code, at)
+
+
+@pytest.mark.parametrize(("count", "index"), [(65_536, 1), (65_552, 0)])
+def test_an_epoch_has_at_most_65536_entries(count: int, index: int) -> None:
+    """One credential again and again stands for so many: what is in order raises the alarm at the second."""
+    world, _, entries = mixed_epoch()
+    facts, seal = parse_statement(entries[3]).facts(), parse_statement(entries[-1])
+    with pytest.raises(ForkAlarm) as caught:
+        replay_items(world.mirror, world.chain_head, world.size, [facts] * (count - 1) + [seal], [])
+    assert (caught.value.code, caught.value.index) == ("bad_epoch", world.size + index)
 
 
 @pytest.mark.parametrize("offset", [0, -1, -100_000])
@@ -200,6 +223,19 @@ def test_a_seal_by_another_key_is_a_bad_seal(name: str) -> None:
     world, _, entries = mixed_epoch()
     key = world.governors.get(name) or signer(name)
     assert alarm_of(world, reseal(world, entries, key=key)).code == "bad_seal"
+
+
+def test_a_seal_in_another_name_or_naming_another_key_is_a_bad_seal() -> None:
+    # The service key has signed both: it is the header that is wrong, and nothing else.
+    for origin, kid in (("else.example", None), (ORIGIN, bytes(8))):
+        world, _, entries = mixed_epoch()
+        honest = cose.parse_sign1(entries[-1], max_size=MAX_ENTRY_BYTES)
+        header = {**honest.protected, cose.CWT_CLAIMS: {1: origin, 2: origin}}
+        header[cose.KID] = kid or world.service.public_key.kid
+        assert honest.payload is not None
+        entries[-1] = cose.format_sign1(cose.sign(header, honest.payload, world.service))
+        alarm = alarm_of(world, entries)
+        assert (alarm.code, alarm.field) == ("bad_seal", "iss")
 
 
 def test_an_epoch_after_another_chain_or_at_another_index_is_refused() -> None:
@@ -332,6 +368,7 @@ GENESIS_DISORDERS: dict[str, tuple[Callable[[Entries], Entries], str]] = {
     "accepts swapped": (lambda e: [e[0], e[2], e[1], *e[3:]], "bad_rule"),
     "an accept twice": (lambda e: [*e[:4], e[3], *e[5:]], "bad_rule"),
     "padding between": (lambda e: [*e[:2], PADDING, *e[2:4], *e[5:]], "bad_epoch"),
+    "an accept's signature": (lambda e: [*e[:2], e[2][:-1] + bytes([e[2][-1] ^ 1]), *e[3:]], "bad_entry"),
     "charter twice": (lambda e: [e[0], e[0], *e[1:4], *e[5:]], "bad_epoch"),
     "seal missing": (lambda e: e[:-1], "bad_epoch"),
     "padding too few": (lambda e: e[:5] + e[6:], "bad_epoch"),

@@ -79,6 +79,9 @@ def test_a_holder_replaces_the_own_credential_and_nothing_else_changes() -> None
     assert state.seq == 0
     # The issuer's own numbers go on as if nothing had been.
     cards.world.epoch(cards.world.change(cards.civil, (4, 0, SUSPENDED, 4), seq=1))
+    cards.world.epoch(cards.replacement(5))
+    assert state.seq == 1
+    cards.world.epoch(cards.world.change(cards.civil, (6, 0, SUSPENDED, 4), seq=2))
 
 
 @pytest.mark.parametrize("idx", range(20))
@@ -149,6 +152,11 @@ def test_the_place_and_the_name_are_those_of_the_credential() -> None:
     assert form_of(lambda: cards.sign(cards.body(), iss=cards.cards[4].sub)) == "malformed"
     assert form_of(lambda: cards.sign(cards.body(), iss="civil-1")) == "malformed"
     assert form_of(lambda: cards.sign(cards.body(uri="sc:1/1"))) == "malformed"
+    name, body = cards.cards[3].sub, cards.body()
+    assert (
+        form_of(lambda: parse_statement(sign_statement("status", name, "sc:1/1", body, holder(3))))
+        == "malformed"
+    )
     elsewhere = cards.body(rows=cards.row(idx=4))
     assert form_of(lambda: cards.sign(elsewhere, iss=cards.cards[3].sub, by=holder(3))) == "malformed"
 

@@ -21,6 +21,7 @@ from ledger.core.actions import (
     Suspend,
     format_action,
 )
+from ledger.core.bundle import MAX_ISSUERS
 from ledger.core.calendar_days import DAY_S
 from ledger.core.registry import governance
 from ledger.core.registry.governance import action_digest, approvals_complete
@@ -102,7 +103,7 @@ def test_a_proposal_past_its_deadline_lapses_when_an_epoch_opens() -> None:
     civil = world.admit("civil-1")
     action = world.action("civil-1", Suspend(), not_after=world.now_s + 60)
     world.epoch(world.approval(1, action))
-    at = (world.now_s + 61) * 1000
+    at = action.not_after * 1000 + 1
     # Judging the next epoch sees it gone, and giving that epoch up brings it back.
     assert world.refusal(world.approval(2, action), at_ms=at) == "stale_action"
     assert len(world.registry.governance.proposals) == 1
@@ -188,6 +189,7 @@ def test_admit_of_an_admitted_issuer_is_a_bad_transition() -> None:
 
 
 def test_an_issuer_more_than_a_bundle_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_ISSUERS == 10_000
     monkeypatch.setattr(governance, "MAX_ISSUERS", 1)
     world = World()
     world.admit("civil-1")
@@ -245,6 +247,7 @@ def test_admit_and_further_verbs_may_stand_in_one_action() -> None:
 def test_a_governor_has_a_bounded_number_of_open_approvals_and_blocks_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert governance.MAX_OPEN_APPROVALS == 256
     monkeypatch.setattr(governance, "MAX_OPEN_APPROVALS", 3)
     world = World()
     world.admit("civil-1")

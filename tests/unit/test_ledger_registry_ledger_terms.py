@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from ledger.core.ledger_verbs import (
     SetWitnessPolicy,
 )
 from ledger.core.registry.governance import action_digest
+from ledger.core.registry.ledger_terms import apply_ledger_verb
 from ledger.core.statement import Statement, parse_statement, sign_statement
+from ledger.errors import VerificationError
 from tests.support.ledgers import seed, signer
 from tests.support.registry_world import ORIGIN, PROFILES, World
 
@@ -145,9 +148,13 @@ def test_an_approval_under_a_replaced_key_is_struck_and_may_be_given_anew() -> N
 def test_a_governor_has_no_name_of_an_issuer_or_of_the_ledger() -> None:
     world = World()
     world.admit("civil-1")
-    for name in ("civil-1",):
-        taken = SetGovernors(governors(world, "gov-1", "gov-2", name), 2)
-        assert on_ledger(world, taken) == "place_taken"
+    taken = SetGovernors(governors(world, "gov-1", "gov-2", "civil-1"), 2)
+    assert on_ledger(world, taken) == "place_taken"
+    # An origin that has the form of a name, too.
+    terms = replace(world.registry.governance.terms, origin="gov-9")
+    with pytest.raises(VerificationError) as caught:
+        apply_ledger_verb(terms, SetGovernors(governors(world, "gov-1", "gov-2", "gov-9"), 2), ())
+    assert caught.value.code == "place_taken"
     world.act(ORIGIN, SetGovernors(governors(world, "gov-1", "gov-2", "gov-9"), 2))
     _, verb = world.admission("gov-9")
     assert world.refusal(world.approval(1, world.action("gov-9", verb))) == "place_taken"

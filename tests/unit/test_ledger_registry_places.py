@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.core import cbor
 from ledger.core.actions import AddKey, DistrustKey
+from ledger.core.bundle import MAX_LISTS
 from ledger.core.fields import PLACES
 from ledger.core.registry import places
 from ledger.core.registry.places import ListState
@@ -292,6 +293,7 @@ def test_a_key_that_two_issuers_share_is_reversed_for_one_only() -> None:
 
 
 def test_more_lists_than_a_bundle_takes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_LISTS == 4_096
     monkeypatch.setattr(places, "MAX_LISTS", 1)
     world, civil = world_with_thief()
     assert world.refusal(world.credential(civil, 11, uri="sc:1/1")) == "out_of_scope"

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ledger.core.actions import Suspend
+from ledger.core.actions import Change, Suspend
 from ledger.core.cose import parse_sign1
-from ledger.core.epoch import MAX_EPOCH_STATEMENTS
+from ledger.core.epoch import MAX_EPOCH_ENTRIES, MAX_EPOCH_STATEMENTS
 from ledger.core.merkle import leaf_hash
 from ledger.core.statement import PADDING, parse_statement
 from ledger.errors import CodedError
+from ledger.service import intake
 from ledger.service.rate import TokenBuckets
 from ledger.service.replay import Replay
 from ledger.service.service import LedgerService
@@ -100,6 +101,37 @@ def test_an_epoch_has_the_order_of_the_protocol(world: World) -> None:
     assert len(replayed(world).registry.lists["sc:1/0"].reasons) == 1  # type: ignore[union-attr]
 
 
+def test_the_order_of_arrival_is_not_the_order_in_which_threads_verify(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(service: LedgerService) -> list[int]:
+        verified: list[Callable[[None], None]] = []
+        pool = service.sequencer.intake._pool
+        monkeypatch.setattr(pool, "verify", lambda statement, key, done: verified.append(done))
+        titles = [Change(title=f"Office {number}") for number in range(4)]
+        approvals = [world.action("civil-1", 1, [title], (0,))[0] for title in titles]
+        futures = [service.sequencer.submit(entry) for entry in approvals]
+        for done in reversed(verified):
+            done(None)
+        return [(await future).leaf_index for future in futures]
+
+    placed = run(world, body)
+    assert placed == sorted(placed)
+
+
+def test_an_epoch_closes_at_the_charter_s_period_and_not_when_something_arrives(tmp_path: Path) -> None:
+    slow = World(tmp_path / "slow", epoch_ms=150).found()
+
+    async def body(service: LedgerService) -> float:
+        began_s = asyncio.get_running_loop().time()
+        for number in range(4):
+            await service.submit(slow.credential(number))
+        return asyncio.get_running_loop().time() - began_s
+
+    # Four epochs end at four boundaries, hence after three whole periods at least.
+    assert run(slow, body) >= 3 * 0.15
+
+
 def test_the_same_statement_again_gives_the_first_index_and_the_logged_bytes(world: World) -> None:
     entry = world.credential(1)
 
@@ -174,13 +206,16 @@ def test_after_a_week_without_entries_the_clock_of_today_is_judged_by(world: Wor
     replayed(world)
 
 
-def test_times_rise_when_the_clock_steps_back_a_little(world: World) -> None:
+def test_times_rise_when_the_clock_stands_or_steps_back_a_little(world: World) -> None:
     async def body(service: LedgerService) -> None:
         await service.submit(world.credential(1))
         before = service.head.time_ms
         world.clock.now -= 30_000
         await service.submit(world.credential(2))
         assert service.head.time_ms == before + 1
+        world.clock.now, world.clock.step = before + 1, 0
+        await service.submit(world.credential(3))
+        assert service.head.time_ms == before + 2
 
     run(world, body)
 
@@ -220,7 +255,20 @@ def test_what_waits_is_bounded(world: World) -> None:
         assert codes.count("ok") == 5
 
     run(world, body, max_pending_bytes=5 * 400)
-    assert MAX_EPOCH_STATEMENTS == 65_520
+
+
+def test_an_epoch_takes_as_many_statements_as_leave_room_for_padding_and_seal(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (MAX_EPOCH_STATEMENTS, MAX_EPOCH_ENTRIES) == (65_520, 65_536)
+
+    async def body(service: LedgerService) -> None:
+        monkeypatch.setattr(intake, "MAX_EPOCH_STATEMENTS", 5)
+        entries = [world.credential(number) for number in range(8)]
+        codes = await asyncio.gather(*(code_of(service.submit(entry)) for entry in entries))
+        assert sorted(codes) == ["ok"] * 5 + ["rate_limited"] * 3
+
+    run(world, body)
 
 
 def test_stopping_closes_the_last_epoch_and_refuses_what_comes_later(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def test_a_credential_names_its_hash_and_aead(label: int) -> None:
     [
         ("charter", {1: ORIGIN, 2: "else.example"}),
         ("charter", {1: "else.example", 2: "else.example"}),
+        ("charter", {1: "else.example", 2: ORIGIN}),
         ("govern", {1: "gov-1", 2: "civil-2"}),
         ("credential", {1: "civil-2", 2: "0001000005______"}),
         ("credential", {1: "civil-1", 2: "0001000006______"}),

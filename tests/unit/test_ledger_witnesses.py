@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.checkpoint import open_checkpoint, parse_checkpoint
+from ledger.core.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.cosignature import CosignerKey, check_cosignature
 from ledger.core.merkle import Frontier, prove_consistency
 from ledger.core.note import parse_note, parse_signature_line
@@ -149,6 +149,31 @@ def test_the_first_start_needs_no_witness_and_a_later_one_needs_a_quorum(
         assert refused.value.code == "not_reachable"
         third = await grow(world, [LocalWitness(one), LocalWitness(two)], range(1, 2))
         await third.stop()
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_a_witness_that_holds_our_signature_on_another_tree_stops_the_start(
+    world: World, tmp_path: Path, size: int
+) -> None:
+    one, two, three = world.witnesses(tmp_path / "w")
+
+    class Elsewhere(LocalWitness):
+        async def last_checkpoint(self, origin: str) -> str | None:
+            assert world.keys is not None
+            other = Checkpoint(origin, size, bytes(31) + b"x")
+            return sign_checkpoint(other, world.keys.log, world.clock.seconds())
+
+    async def body() -> None:
+        service = await grow(world, [LocalWitness(one), LocalWitness(two)], range(1))
+        assert service.head.size >= size
+        await service.published_checkpoint()
+        await service.stop()
+        again = world.open([LocalWitness(one), LocalWitness(two), Elsewhere(three)])
+        with pytest.raises(ForkAlarm) as refused:
+            await again.start()
+        assert refused.value.code == "lock_mismatch"
 
     asyncio.run(body())
 

@@ -88,7 +88,9 @@ def test_a_withdrawn_authorisation_does_not_count() -> None:
     family = Family()
     family.ledger.change_status(family.civil, family.right, VALID, WITHDRAWN, REASON_WITHDRAWN)
     family.ledger.close_epoch()
-    assert family.check(family.uncle, family.child, family.right) == CompanionResult("not_recorded")
+    for days in (0, 5, 6, 40):
+        found = family.check(family.uncle, family.child, family.right, days=days)
+        assert found == CompanionResult("not_recorded"), days
 
 
 def test_a_withdrawn_card_of_the_child_or_of_the_adult_makes_no_link() -> None:

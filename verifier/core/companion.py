@@ -23,6 +23,8 @@ from verifier.core.evidence import CompanionRight, Evidence
 
 Result = Literal["recorded", "ended", "not_recorded"]
 _IN_FORCE = ("confirmed", "confirmed_stale")
+_WAS_IN_FORCE = (*_IN_FORCE, "expired")
+"""A card that was withdrawn does not say since when: of its authorisation nobody can say that it lasted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def check_companion(cards: Sequence[Evidence]) -> CompanionResult | None:
         if holder.state in _IN_FORCE and not right.ended:
             return CompanionResult("recorded", right.scope, last_day)
         ago = day_of_seconds(holder.judged_s) - day_of_date(last_day)
-        if ago > 0 and (found is None or ago < found.ended_days_ago):
+        if holder.state in _WAS_IN_FORCE and ago > 0 and (found is None or ago < found.ended_days_ago):
             found = CompanionResult("ended", right.scope, last_day, ago)
     if found is not None:
         return found
