@@ -1,7 +1,7 @@
 """A ledger whose operator and witnesses lie together: a whole, consistent, cosigned tree that a station refuses.
 
 Each test forges one entry and folds, signs and cosigns everything above it, so that only the one check under
-test is left to refuse it (docs/protocol.md, section 9, steps 2, 3, 6 and 7).
+test is left to refuse it (docs/protocol.md, section 9, steps 2, 3, 6 and 7; section 10, step 7).
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import pytest
 
 from credential.core.status_list import compress_list
 from ledger.core import cbor
+from ledger.core.actions import AddKey, Reinstate, RetireKey, Suspend
 from ledger.core.bundle import PackedList, PlacedEntry, format_bundle
 from ledger.core.merkle import leaf_hash
 from ledger.core.pin import Pin
 from ledger.core.seal import Seal
 from ledger.core.statement import parse_statement, sign_statement
 from ledger.core.status_change import REASON_WITHDRAWN, VALID, WITHDRAWN
-from tests.support.ledgers import TinyLedger, signer
+from tests.support.ledgers import TinyCard, TinyLedger, signer
 from verifier.core.trust import open_bundle
+from verifier.core.verdict import judge
 from verifier.errors import BundleError
 
 STRANGER = signer("stranger")
@@ -188,3 +190,49 @@ def test_more_issuers_than_a_ledger_has(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("ledger.core.registry.governance.MAX_ISSUERS", 1)
     step, detail = step_of(ledger)
     assert (step, "full of issuers" in detail) == (3, True)
+
+
+# -- entries that the rules of the ledger refuse: step 7 of a verdict ---------------------------------------
+
+
+def codes_of(ledger: TinyLedger, card: TinyCard, index: int) -> tuple[str, ...]:
+    """Return the codes of a card that a ledger has at an index where it was padding."""
+    assert ledger.entries[index] == b"\xf6"
+    put(ledger, index, card.issued.entry)
+    assert card.index == index
+    return judge(card.front(), ledger.trusted(), ledger.now_s).codes
+
+
+def test_a_card_listed_before_its_issuer_was_admitted_is_out_of_scope() -> None:
+    ledger = TinyLedger()
+    civil = ledger.admit()  # with entry 17
+    early, late = (ledger.issue(civil, submit=False) for _ in range(2))
+    assert codes_of(ledger, early, 10) == ("out_of_scope",)
+    assert codes_of(ledger, late, 18) == ("status_unknown",)  # of a list that no other card has opened
+
+
+def test_a_card_listed_while_its_issuer_was_suspended_is_out_of_scope() -> None:
+    ledger = TinyLedger()
+    civil = ledger.admit()
+    ledger.issue(civil)
+    ledger.close_epoch()
+    before, during, after = (ledger.issue(civil, submit=False) for _ in range(3))
+    ledger.act("civil-1", Suspend())
+    ledger.act("civil-1", Reinstate())
+    assert codes_of(ledger, before, 40) == ()
+    assert codes_of(ledger, during, 54) == ("out_of_scope",)
+    assert codes_of(ledger, after, 70) == ()
+
+
+def test_a_card_listed_before_or_after_the_time_of_its_key_is_out_of_scope() -> None:
+    ledger = TinyLedger()
+    civil = ledger.admit()
+    ledger.issue(civil)
+    ledger.close_epoch()
+    new = signer("second key of civil-1")
+    early, between, late = (ledger.issue(civil, submit=False, signer=new) for _ in range(3))
+    ledger.act("civil-1", AddKey(new.public_key))
+    ledger.act("civil-1", RetireKey(new.public_key.kid))
+    assert codes_of(ledger, early, 40) == ("out_of_scope",)
+    assert codes_of(ledger, between, 54) == ()
+    assert codes_of(ledger, late, 70) == ("out_of_scope",)
