@@ -355,9 +355,11 @@ class LedgerService:
         found = snapshot.list_of(format_list_uri(issuer_number, list_number))
         if found is None:
             raise VerificationError("not_found", "there is no such status list", field="uri")
-        now_s = self._now_ms() // 1000
+        now_s, vouched_s = self._now_ms() // 1000, self.publisher.vouched_s(snapshot)
+        # A ledger that its witnesses left must not go on saying that its lists are of today.
+        iat_s = now_s if vouched_s is None else min(now_s, vouched_s)
         return await asyncio.to_thread(
-            format_status_token, found, now_s, self._receipts_signer(self.head.size)
+            format_status_token, found, iat_s, self._receipts_signer(self.head.size)
         )
 
     def health(self) -> Health:

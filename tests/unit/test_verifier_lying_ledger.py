@@ -173,14 +173,22 @@ def test_lists_and_reasons_are_whole_streams_and_no_more() -> None:
         assert (step, "too large, cut short or followed" in detail) == (7, True)
 
 
-def test_reasons_that_inflate_to_more_than_a_station_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("most", "said"), [(1000, "too large"), (1199, "too large"), (1200, "does not have its size")]
+)
+def test_reasons_that_inflate_to_more_than_a_station_takes(
+    most: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each list inflates to little, all of them together to too much."""
-    monkeypatch.setattr("ledger.core.opened_bundle._REASONS_TOTAL_BYTES", 1000)
+    monkeypatch.setattr("ledger.core.opened_bundle._REASONS_TOTAL_BYTES", most)
     ledger = a_ledger()
     [packed] = ledger.bundle_parts().lists
     more = compress_list(bytes(600))
-    lists = tuple(replace(packed, uri=f"sc:1/{n}", reasons_deflated=more) for n in range(2))
-    assert "too large" in step_of(ledger, lists=lists)[1]
+    short = compress_list(bytes(1))
+    first = replace(packed, uri="sc:1/0", reasons_deflated=more)
+    second = replace(packed, uri="sc:1/1", reasons_deflated=more)
+    third = replace(packed, uri="sc:1/2", raw_deflated=short, reasons_deflated=compress_list(b""))
+    assert said in step_of(ledger, lists=(first, second, third))[1]
 
 
 def test_more_issuers_than_a_ledger_has(monkeypatch: pytest.MonkeyPatch) -> None:
