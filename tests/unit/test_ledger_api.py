@@ -24,7 +24,7 @@ from ledger.core.checkpoint import open_checkpoint
 from ledger.core.cose import check_signature
 from ledger.core.cose_key import parse_cose_key
 from ledger.core.merkle import leaf_hash, root_hash
-from ledger.core.receipt import check_inclusion_receipt, split_transparent_statement
+from ledger.core.receipt import check_inclusion_receipt, sign_root, split_transparent_statement
 from ledger.core.statement import parse_statement
 from ledger.core.tiles import parse_entry_bundle, split_hashes
 from ledger.errors import CodedError, MalformedError, VerificationError
@@ -270,6 +270,29 @@ def test_status_tokens_and_keys_verify(world: World) -> None:
         assert (token.uri, token.ttl_s) == ("sc:1/0", 3600)
         assert token.exp_s == token.iat_s + 7 * 86_400
         assert [token.places.raw[2] >> 4, sum(token.places.raw)] == [1, 16]
+
+    run(world, body)
+
+
+def test_one_signature_serves_all_receipts_of_a_tree(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed: list[bytes] = []
+
+    def sign(root: bytes, *rest: Any) -> Any:
+        signed.append(root)
+        return sign_root(root, *rest)
+
+    monkeypatch.setattr("ledger.service.receipts.sign_root", sign)
+
+    async def body(_client: httpx.AsyncClient, service: LedgerService) -> None:
+        signed.clear()
+        for _ in range(2):
+            entry = world.credential(len(signed))
+            await service.submit(entry)
+            receipts = [await service.receipt(index) for index in range(0, service.head.size, 7)]
+            heads = {cbor.decode(receipt, max_size=16_384).value[0] for receipt in receipts}
+            assert len(heads) == 1
+            assert signed[-1] == service.head.root
+        assert len(signed) == 2
 
     run(world, body)
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from ledger.core.actions import Suspend
+from ledger.core.checkpoint import open_checkpoint
 from ledger.core.cose import parse_sign1
 from ledger.core.cose_key import SoftwareSigner
 from ledger.core.epoch import MAX_EPOCH_STATEMENTS
@@ -100,6 +101,17 @@ def test_an_epoch_has_the_order_of_the_protocol(world: World) -> None:
 
     assert run(world, body) == list(range(1, 20))
     assert len(replayed(world).registry.lists["sc:1/0"].reasons) == 1  # type: ignore[union-attr]
+
+
+def test_a_checkpoint_has_the_second_of_its_epoch(world: World) -> None:
+    async def body(service: LedgerService) -> None:
+        for late_ms in (0, 1, 999, 1000):
+            world.clock.now = world.clock.now // 1000 * 1000 + 60_000 + late_ms - world.clock.step
+            await service.submit(world.credential(late_ms))
+            head = service.head
+            assert open_checkpoint(head.note, world.log_keys()).timestamp_s == head.time_ms // 1000
+
+    run(world, body)
 
 
 def test_the_same_statement_again_gives_the_first_index_and_the_logged_bytes(world: World) -> None:
