@@ -30,6 +30,7 @@ from ledger.batches import answer_batch, take_batch
 from ledger.core import cbor
 from ledger.core.batch import MAX_BATCH_BYTES, parse_batch
 from ledger.core.cose_key import PublicKey, format_cose_key
+from ledger.core.govern_hint import format_govern_hint
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, MalformedError, StorageError, VerificationError
 from ledger.ledger_page import add_ledger_pages
@@ -171,6 +172,12 @@ def _add_log_routes(app: FastAPI, service: LedgerService) -> None:
     async def get_delta(day: str) -> Response:
         """What changed in the trust bundle on one day (UTC) that is over."""
         return Response(await service.delta(day), media_type=_BUNDLE_TYPE, headers=_IMMUTABLE)
+
+    @app.get("/govern", tags=["log"])
+    async def get_govern() -> Response:
+        """Indexes of what waits for the governors; a hint that nobody need believe."""
+        answer = format_govern_hint(await service.govern_hint())
+        return Response(answer, media_type=_CBOR_TYPE, headers=_NO_CACHE)
 
     @app.get("/status/{issuer_number}/{list_number}/next", tags=["log"])
     async def get_next_seq(issuer_number: int, list_number: int) -> dict[str, int]:

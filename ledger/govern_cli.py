@@ -205,12 +205,18 @@ def status(
     source: Annotated[str, typer.Argument(help="Address of a ledger, bundle file, or data directory.")],
     pin: PinFile = None,
 ) -> None:
-    """Show governors, issuers, keys, counters; from a directory also open proposals and what is held."""
+    """Show governors, issuers, keys, counters, open proposals, and changes of status that are held.
+
+    A service names what is open and what is held; each is checked against the list, and the service may leave
+    one out. A directory, the ledger's or a mirror's, shows all.
+    """
     from ledger.governance_view import read_view
 
-    governance, held = read_view(source, _pin(pin))
+    governance, matters = read_view(source, _pin(pin))
     _print(describe_governance(governance))
-    _print(describe_held(governance, held))
+    _print(describe_held(governance, matters.held))
+    for note in matters.notes:
+        _err.print(f"Note: {note}")
     if pin is None:
         _err.print("Note: nobody checked that this is the right ledger; give --pin.")
 

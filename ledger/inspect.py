@@ -178,8 +178,8 @@ def describe_held(governance: Governance, held: Sequence[HeldChange]) -> list[st
         lines += [
             f"Held at entry {change.index}: {withdrawn} withdrawals and {len(change.rows) - withdrawn} "
             f"suspensions of {names[change.number]} on list {change.uri}",
-            f"  lapses at {format_time(change.lapses_ms // 1000)} unless governors confirm {change.index} "
-            f"or refuse {change.index}",
+            f"  since {format_time(change.time_ms // 1000)}; lapses at {format_time(change.lapses_ms // 1000)} "
+            f"unless governors confirm {change.index} or refuse {change.index}",
         ]
     return lines
 

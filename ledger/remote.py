@@ -1,4 +1,4 @@
-"""A ledger behind HTTP, for governors and auditors: register, fetch the bundle, fetch one entry.
+"""A ledger behind HTTP, for governors and auditors: register, fetch the bundle, fetch entries.
 
 docs/protocol.md section 8. Answers are capped in size, and nothing of them is believed here: callers check
 bundles and receipts. No redirect leads to another host.
@@ -19,7 +19,10 @@ import httpx
 
 from ledger.codes import CODES
 from ledger.core.bundle import MAX_BUNDLE_SIZE
+from ledger.core.govern_hint import MAX_HINT_BYTES
 from ledger.core.receipt import parse_inclusion_receipt, split_transparent_statement
+from ledger.core.tiles import MAX_BUNDLE_SIZE as MAX_ENTRIES_BYTES
+from ledger.core.tiles import TilePath, format_tile_path
 from ledger.errors import LedgerError, MalformedError, StorageError, VerificationError
 from ledger.problems import MAX_PROBLEM_BYTES, parse_problem
 
@@ -69,10 +72,15 @@ class RemoteLedger:
 
     def bundle(self) -> bytes:
         """Return the trust bundle, not checked; errors as `register`."""
-        status, _, body = self._ask("GET", "bundle", {}, MAX_BUNDLE_SIZE)
-        if status != httpx.codes.OK:
-            raise _unreachable(f"the service answered with status {status}")
-        return body
+        return self._get("bundle", MAX_BUNDLE_SIZE)
+
+    def govern_hint(self) -> bytes:
+        """Return what the service says that waits for governors, not checked; errors as `register`."""
+        return self._get("govern", MAX_HINT_BYTES)
+
+    def entry_bundle(self, path: TilePath) -> bytes:
+        """Return an entry bundle, not checked; errors as `register`."""
+        return self._get(format_tile_path(path), MAX_ENTRIES_BYTES)
 
     def register(self, entry: bytes) -> bytes:
         """Register a statement, wait until it is on the ledger, and return the Transparent Statement.
@@ -101,6 +109,12 @@ class RemoteLedger:
             raise VerificationError("not_found", "its epoch is still open", field="id")
         entry, receipts = split_transparent_statement(body)
         return parse_inclusion_receipt(receipts[0]).leaf_index, entry
+
+    def _get(self, path: str, max_size: int) -> bytes:
+        status, _, body = self._ask("GET", path, {}, max_size)
+        if status != httpx.codes.OK:
+            raise _unreachable(f"the service answered with status {status}")
+        return body
 
     def _ask(
         self, method: str, path: str, headers: dict[str, str], max_size: int, body: bytes | None = None

@@ -154,6 +154,24 @@ class Intake:
         self.arrived.clear()
         return [submission.statement for submission in queue]
 
+    def find_logged(self, batch: Sequence[Statement]) -> list[Placed]:
+        """Return which of these are on the ledger already; from the thread that writes.
+
+        The rules refuse every other statement when it comes again. An approval that was struck they would
+        count once more, and one identity has one place.
+        """
+        approvals = [statement for statement in batch if statement.kind == "govern"]
+        found = (find_placed(self._store, statement.statement_id) for statement in approvals)
+        return [placed for placed in found if placed is not None]
+
+    def answer_logged(self, found: Sequence[Placed]) -> None:
+        """Answer statements of a batch that are on the ledger already with their first place."""
+        for placed in found:
+            submissions = self._pending.pop(placed.statement_id)
+            self._pending_bytes -= len(submissions[0].statement.entry)
+            for submission in submissions:
+                _set(submission.placed, placed)
+
     def pause(self) -> None:
         """Judge nothing until `resume`: the registry is being changed."""
         self._paused = []

@@ -106,6 +106,11 @@ class Publisher:
         head = self.published
         return () if head is None else tuple(_times(head.checkpoint, self._policy_at(head.size)))
 
+    def vouched_s(self, snapshot: Snapshot) -> int | None:
+        """Return the time that the witnesses of a head vouch for, in seconds; None where the policy asks for none."""
+        policy = self._policy_at(snapshot.size)
+        return policy.quorum_time(_times(snapshot.checkpoint, policy))
+
     async def settled(self, size: int, wait_s: float) -> Snapshot:
         """Return the published snapshot, after waiting for a round about the head of this size.
 
@@ -180,7 +185,7 @@ class Publisher:
         old = self.published
         if self._deltas is None or old is None:
             return
-        day, today = (date_of_seconds(self._vouched_s(snapshot)) for snapshot in (old, new))
+        day, today = (date_of_seconds(self._station_s(snapshot)) for snapshot in (old, new))
         if day >= today:
             return
         try:
@@ -189,10 +194,9 @@ class Publisher:
         except CodedError as error:
             _log.error("the delta of a day was not written: %s", error.code)
 
-    def _vouched_s(self, snapshot: Snapshot) -> int:
-        """Return the time that the witnesses of a head vouch for, as a station reads it; seconds."""
-        policy = self._policy_at(snapshot.size)
-        time_s = policy.quorum_time(_times(snapshot.checkpoint, policy))
+    def _station_s(self, snapshot: Snapshot) -> int:
+        """Return the time of a head as a station reads it; seconds."""
+        time_s = self.vouched_s(snapshot)
         return snapshot.time_ms // 1000 if time_s is None else time_s
 
     def _take(self) -> tuple[StoredCheckpoint, Snapshot]:

@@ -259,7 +259,7 @@ class Sequencer:
             LedgerError: the ledger must stop; what was not acknowledged may or may not be written.
         """
         # 1. Take what waits and choose the time.
-        batch = self.intake.take_batch()
+        batch = await self._without_logged(self.intake.take_batch())
         time_ms = self._choose_time()
         if time_ms is None:
             error = StorageError("the clock is behind the last epoch", field="clock", code="read_only")
@@ -283,6 +283,15 @@ class Sequencer:
             # 8. Keys that were prepared and have signed this epoch take the place of those before.
             await self.in_writer(self._ring.settle, self.registry.governance.terms)
         self._free.set()
+
+    async def _without_logged(self, batch: list[Statement]) -> list[Statement]:
+        """Return a batch without what is on the ledger already, after answering that."""
+        if not any(statement.kind == "govern" for statement in batch):
+            return batch
+        logged = await self.in_writer(self.intake.find_logged, batch)
+        self.intake.answer_logged(logged)
+        known = {placed.statement_id for placed in logged}
+        return [statement for statement in batch if statement.statement_id not in known]
 
     def _choose_time(self) -> int | None:
         """Return the epoch's time, above the last one; None where the clock was set far back."""

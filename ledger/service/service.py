@@ -18,6 +18,7 @@ from typing import Any
 
 from ledger.core.cose_key import PublicKey, Signer
 from ledger.core.fields import format_list_uri
+from ledger.core.govern_hint import MAX_HELD, GovernHint
 from ledger.core.registry.governance import Effect
 from ledger.core.registry.issuers import Issuer
 from ledger.core.tiles import parse_tile_path
@@ -310,6 +311,24 @@ class LedgerService:
             effects=tuple(governance.effects),
         )
 
+    async def govern_hint(self) -> GovernHint:
+        """Return the indexes of what waits for the governors, as of the last epoch.
+
+        Raises:
+            StorageError: code read_only, the ledger stopped in the middle of an epoch.
+        """
+        return await self.sequencer.between_epochs(self._read_hint)
+
+    def _read_hint(self) -> GovernHint:
+        registry = self.sequencer.registry
+        approvals = (
+            index
+            for proposal in registry.governance.proposals.values()
+            for index in proposal.approvals.values()
+        )
+        held = sorted(registry.places.quarantine.held)
+        return GovernHint(self.head.size, tuple(held[:MAX_HELD]), tuple(sorted(approvals)))
+
     async def tile(self, path_text: str) -> bytes:
         """Return a hash tile or an entry bundle by its path, `tile/<L>/<N>[.p/<W>]`.
 
@@ -336,9 +355,11 @@ class LedgerService:
         found = snapshot.list_of(format_list_uri(issuer_number, list_number))
         if found is None:
             raise VerificationError("not_found", "there is no such status list", field="uri")
-        now_s = self._now_ms() // 1000
+        now_s, vouched_s = self._now_ms() // 1000, self.publisher.vouched_s(snapshot)
+        # A ledger that its witnesses left must not go on saying that its lists are of today.
+        iat_s = now_s if vouched_s is None else min(now_s, vouched_s)
         return await asyncio.to_thread(
-            format_status_token, found, now_s, self._receipts_signer(self.head.size)
+            format_status_token, found, iat_s, self._receipts_signer(self.head.size)
         )
 
     def health(self) -> Health:

@@ -28,7 +28,7 @@ def format_status_token(snapshot: ListSnapshot, iat_s: int, signer: Signer) -> b
 
     Args:
         snapshot: the list.
-        iat_s: POSIX time of the head that the list is as of: the token is no fresher than that.
+        iat_s: POSIX time that the witnesses of the list's head vouch for: the token is no fresher than that.
         signer: the receipts key.
     """
     payload = {

@@ -129,6 +129,10 @@ def test_s6_a_mass_withdrawal_is_held_and_refused(town: Town) -> None:
         shown = town.run("ledger", "govern", "status", "data", "--pin", "data/pin.json")
         found = re.search(r"Held at entry (\d+): 21 withdrawals and 0 suspensions of civil-1", shown)
         assert found is not None, shown
+        # A governor who has no directory asks the service, and sees the same.
+        asked = town.run("ledger", "govern", "status", server.url, "--pin", "data/pin.json")
+        assert asked.startswith(shown)
+        assert "it may leave one out" in asked[len(shown) :]
         pages = pypdfium2.PdfDocument(town.folder / "sheets" / "sheet-0001-cards.pdf")
         [code, *_] = read_codes(_png(pages[0]))
         pages.close()

@@ -131,6 +131,13 @@ def test_a_token_that_breaks_a_rule_is_bad_key_binding(change: dict[str, Any]) -
     assert caught.value.code == "bad_key_binding"
 
 
+@pytest.mark.parametrize("change", [{"c4": NOW}, {"c5": NOW + 1}, {"c4": NOW + 86_401}, {"c6": NOW - 86_401}])
+def test_times_that_contradict_each_other_are_bad_without_a_clock_too(change: dict[str, Any]) -> None:
+    with pytest.raises(KeyBindingError) as caught:
+        check(token(**change), now_s=None)
+    assert caught.value.field == "iat"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -16,6 +16,7 @@ from issuer.desk import Desk, Issued
 from issuer.desk_store import DeskStore
 from issuer.errors import InputError, IssuerError
 from issuer.ledger_view import open_view
+from issuer.places import PlaceDraw
 from ledger.core.cells import fold_cell
 from ledger.core.merkle import leaf_hash
 from ledger.core.statement import parse_statement
@@ -82,6 +83,19 @@ def test_a_place_is_never_drawn_twice(world: DeskWorld) -> None:
     desk.issue_person(PersonClaims())
     taken = world.ledger.registry.lists["sc:1/0"]
     assert taken.used == 3
+
+
+@pytest.mark.parametrize(
+    ("drawn", "idx"), [(0, 0), (131_071, 131_071), (131_072, 0), (0x12345678, 0x5678), (2**32 - 1, 131_071)]
+)
+def test_a_place_is_17_bits_of_what_was_drawn_at_random(world: DeskWorld, drawn: int, idx: int) -> None:
+    """Of four random bytes each of the 131,072 places has equally many values."""
+
+    def random_bytes(size: int) -> bytes:
+        assert size == 4
+        return drawn.to_bytes(4)
+
+    assert PlaceDraw(world.config, world.store, random_bytes).next_place() == StatusPlace("sc:1/0", idx)
 
 
 def test_a_desk_draws_from_its_own_list(tmp_path: Path) -> None:

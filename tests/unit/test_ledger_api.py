@@ -24,7 +24,7 @@ from ledger.core.checkpoint import open_checkpoint
 from ledger.core.cose import check_signature
 from ledger.core.cose_key import parse_cose_key
 from ledger.core.merkle import leaf_hash, root_hash
-from ledger.core.receipt import check_inclusion_receipt, split_transparent_statement
+from ledger.core.receipt import check_inclusion_receipt, sign_root, split_transparent_statement
 from ledger.core.statement import parse_statement
 from ledger.core.tiles import parse_entry_bundle, split_hashes
 from ledger.errors import CodedError, MalformedError, VerificationError
@@ -244,6 +244,8 @@ def test_the_bundle_holds_what_it_says(world: World) -> None:
             == service.sequencer.registry.status_digest()
         )
         assert [packed.uri for packed in bundle.lists] == ["sc:1/0"]
+        # A list travels deflated: 65,536 bytes of which one says anything.
+        assert len(bundle.lists[0].raw_deflated) < 1000
         assert (await client.get("/bundle")).content == answer.content
 
     run(world, body)
@@ -268,6 +270,65 @@ def test_status_tokens_and_keys_verify(world: World) -> None:
         assert (token.uri, token.ttl_s) == ("sc:1/0", 3600)
         assert token.exp_s == token.iat_s + 7 * 86_400
         assert [token.places.raw[2] >> 4, sum(token.places.raw)] == [1, 16]
+
+    run(world, body)
+
+
+def test_one_signature_serves_all_receipts_of_a_tree(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed: list[bytes] = []
+
+    def sign(root: bytes, *rest: Any) -> Any:
+        signed.append(root)
+        return sign_root(root, *rest)
+
+    monkeypatch.setattr("ledger.service.receipts.sign_root", sign)
+
+    async def body(_client: httpx.AsyncClient, service: LedgerService) -> None:
+        signed.clear()
+        for _ in range(2):
+            entry = world.credential(len(signed))
+            await service.submit(entry)
+            receipts = [await service.receipt(index) for index in range(0, service.head.size, 7)]
+            heads = {cbor.decode(receipt, max_size=16_384).value[0] for receipt in receipts}
+            assert len(heads) == 1
+            assert signed[-1] == service.head.root
+        assert len(signed) == 2
+
+    run(world, body)
+
+
+def test_a_status_token_is_no_fresher_than_the_witnesses_of_its_list(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def iat(client: httpx.AsyncClient) -> int:
+        token, _ = parse_status_list_token((await client.get("/status/1/0")).content)
+        assert token.exp_s == token.iat_s + 7 * 86_400
+        return token.iat_s
+
+    async def body(client: httpx.AsyncClient, service: LedgerService) -> None:
+        await client.post("/entries", content=world.credential(5))
+        before = world.clock.seconds()
+        assert before - 60 <= await iat(client) <= world.clock.seconds()
+
+        async def gone(*_: Any) -> str:
+            raise OSError
+
+        monkeypatch.setattr(LocalWitness, "add_checkpoint", gone)
+        world.clock.now += 2 * 86_400_000
+        await client.post("/entries", content=world.status(1, [(5, 0, 1, 3)]))
+        assert await iat(client) <= before + 60
+
+    run(world, body, bundle_wait_s=0.1)
+
+
+def test_where_nobody_vouches_a_status_token_is_of_now(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger").found()
+
+    async def body(client: httpx.AsyncClient, _service: LedgerService) -> None:
+        await client.post("/entries", content=world.credential(5))
+        world.clock.now += 2 * 86_400_000
+        token, _ = parse_status_list_token((await client.get("/status/1/0")).content)
+        assert abs(token.iat_s - world.clock.seconds()) <= 60
 
     run(world, body)
 

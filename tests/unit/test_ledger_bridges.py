@@ -192,6 +192,19 @@ def test_a_bridge_beyond_the_head_is_refused() -> None:
     assert refused(format_bundle(replace(short, bridges=(longer,))), ledger).step == 3
 
 
+def test_a_bridge_of_a_size_between_two_cells_is_refused() -> None:
+    """Log and witnesses lie together: the root is that of whole cells, the size is not."""
+    ledger = RotatingLedger()
+    ledger.rotate("threshold")
+    for odd in (1, 15):
+        head = Checkpoint(ledger.origin, ledger.tree_size + odd, root_hash(ledger.leaves))
+        note = sign_checkpoint(head, ledger.log_signers, ledger.now_s)
+        for witness in ledger.witnesses:
+            note = add_cosignature(note, cosign(witness, head, format_checkpoint(head), ledger.now_s))
+        ledger.bridges = [note]
+        assert refused(ledger.bundle(), ledger).step == 3
+
+
 def test_every_flipped_bit_of_a_bridge_is_refused() -> None:
     ledger = RotatingLedger()
     ledger.rotate("log-keys", "threshold")

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core import bundle as bundles
-from ledger.core.bundle import Bundle, PackedList, PlacedEntry, format_bundle, parse_bundle
+from ledger.core.bundle import (
+    MAX_ISSUERS,
+    MAX_LISTS,
+    Bundle,
+    PackedList,
+    PlacedEntry,
+    format_bundle,
+    parse_bundle,
+)
 from ledger.core.cbor import CBORSimpleValue, decode, encode
 from ledger.errors import MalformedError
 from tests.support.ledgers import TinyLedger
@@ -158,6 +166,14 @@ def test_sizes_over_the_caps_are_too_large(monkeypatch: pytest.MonkeyPatch) -> N
     assert refused({**a_value(), 7: many}) == "too_large"
     monkeypatch.setattr(bundles, "MAX_BUNDLE_SIZE", 400)
     assert refused({**a_value(), 4: "x" * 401}) == "too_large"
+
+
+def test_the_caps_are_those_of_the_protocol() -> None:
+    assert (MAX_LISTS, MAX_ISSUERS) == (4_096, 10_000)
+    for size, code in ((67_108_864, "malformed"), (67_108_865, "too_large")):
+        with pytest.raises(MalformedError) as caught:
+            parse_bundle(bytes(size))
+        assert caught.value.code == code
 
 
 def test_a_bundle_with_entries_out_of_place_is_not_formatted() -> None:

@@ -16,8 +16,10 @@ from ledger.codes import CODES
 from ledger.core import cbor
 from ledger.core.actions import Admission, Admit, Scope, Suspend
 from ledger.core.batch import MAX_BATCH_BYTES, MAX_BATCH_ITEMS, format_batch, parse_answers
+from ledger.core.calendar_days import date_of_seconds
 from ledger.core.cose_key import SoftwareSigner
-from ledger.core.statement import parse_statement
+from ledger.core.statement import parse_statement, sign_statement
+from ledger.core.status_change import HolderProof, StatusChange, StatusRow
 from ledger.errors import CodedError
 from ledger.problems import CBOR_TYPE, JSON_TYPE, parse_problem
 from ledger.service.rate import TokenBuckets
@@ -101,12 +103,32 @@ def test_every_code_of_registration_is_answered(world: World) -> None:
             "a counter of another time": (world.action("civil-1", 9, [Suspend()], (0,))[0], "stale_action"),
             "an action on nobody": (world.action("nobody", 0, [Suspend()], (0,))[0], "unknown_issuer"),
             "a governor that is none": (_by_nobody(world), "unknown_issuer"),
+            "a holder's proof that the ledger does not have": (_not_listed(world), "not_listed"),
         }
         for name, (entry, code) in cases.items():
             assert await refusal(client, entry) == code, name
+        # The rate and a stopped ledger have tests of their own.
+        assert {code for _, code in cases.values()} == REGISTRATION - {"rate_limited", "read_only"}
         assert service.health().pending == 0
 
     run(world, body)
+
+
+REGISTRATION = {
+    "malformed", "too_large", "unsupported", "bad_signature", "not_listed", "out_of_scope", "unknown_issuer",
+    "place_taken", "stale_action", "bad_transition", "rate_limited", "read_only",
+}  # fmt: skip
+"""Every code with which a statement can be refused."""
+
+
+def _not_listed(world: World) -> bytes:
+    """Return a holder's replacement whose proof points at an entry that is not the credential."""
+    claims = parse_statement(world.credential(1)).body
+    month = date_of_seconds(world.clock.seconds())
+    row = StatusRow(claims.idx, 0, 3, 1, month.year * 100 + month.month)
+    change = StatusChange(claims.uri, 0, (row,), HolderProof(16, bytes(128), world.credential(1)))
+    holder = SoftwareSigner.from_seed("ed25519", seed("holder"))
+    return sign_statement("status", claims.sub, claims.uri, change, holder)
 
 
 def _with_header(entry: bytes) -> bytes:

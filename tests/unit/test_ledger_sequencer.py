@@ -10,8 +10,11 @@ from typing import Any, TypeVar
 import pytest
 
 from ledger.core.actions import Change, Suspend
+from ledger.core.checkpoint import open_checkpoint
 from ledger.core.cose import parse_sign1
+from ledger.core.cose_key import SoftwareSigner
 from ledger.core.epoch import MAX_EPOCH_ENTRIES, MAX_EPOCH_STATEMENTS
+from ledger.core.ledger_verbs import SetGovernors
 from ledger.core.merkle import leaf_hash
 from ledger.core.statement import PADDING, parse_statement
 from ledger.errors import CodedError
@@ -21,7 +24,7 @@ from ledger.service.replay import Replay
 from ledger.service.service import LedgerService
 from ledger.store.engine import open_engine
 from ledger.store.entries import LedgerReader
-from tests.support.log_service import DAY_S, World
+from tests.support.log_service import DAY_S, ORIGIN, World, governor, seed
 
 _T = TypeVar("_T")
 
@@ -132,6 +135,17 @@ def test_an_epoch_closes_at_the_charter_s_period_and_not_when_something_arrives(
     assert run(slow, body) >= 3 * 0.15
 
 
+def test_a_checkpoint_has_the_second_of_its_epoch(world: World) -> None:
+    async def body(service: LedgerService) -> None:
+        for late_ms in (0, 1, 999, 1000):
+            world.clock.now = world.clock.now // 1000 * 1000 + 60_000 + late_ms - world.clock.step
+            await service.submit(world.credential(late_ms))
+            head = service.head
+            assert open_checkpoint(head.note, world.log_keys()).timestamp_s == head.time_ms // 1000
+
+    run(world, body)
+
+
 def test_the_same_statement_again_gives_the_first_index_and_the_logged_bytes(world: World) -> None:
     entry = world.credential(1)
 
@@ -147,6 +161,29 @@ def test_the_same_statement_again_gives_the_first_index_and_the_logged_bytes(wor
         assert (await service.submit(damaged)).entry == entry
 
     run(world, body)
+
+
+def test_an_approval_that_was_struck_is_not_logged_a_second_time(world: World) -> None:
+    own = tuple((f"governor-{n}", governor(n).public_key) for n in range(3))
+    without = (own[0], own[1], ("dee", SoftwareSigner.from_seed("ed25519", seed("dee")).public_key))
+
+    async def body(service: LedgerService) -> None:
+        [approval] = world.action("civil-1", 1, [Suspend()], [2])
+        first = await service.submit(approval)
+        for counter, governors in ((0, without), (1, own)):
+            action = world.action(ORIGIN, counter, [SetGovernors(governors, 2)], (0, 1))
+            await asyncio.gather(*(service.submit(entry) for entry in action))
+        size = service.head.size
+        # It is in no open proposal now, and the rules alone would count it anew.
+        again = await asyncio.gather(service.submit(approval), service.submit(approval))
+        assert [(placed.leaf_index, placed.is_new) for placed in again] == [(first.leaf_index, False)] * 2
+        assert service.head.size == size
+        assert service.intake.pending_count == 0
+        await service.submit(world.credential(1))
+        assert service.sequencer.fatal is None
+
+    run(world, body)
+    replayed(world)
 
 
 def test_every_refusal_has_the_code_of_the_first_check_that_fails(world: World) -> None:

@@ -15,8 +15,10 @@ from ledger.core.merkle import Frontier, prove_consistency
 from ledger.core.note import parse_note, parse_signature_line
 from ledger.core.policy import parse_policy
 from ledger.errors import CodedError, ForkAlarm, StorageError, VerificationError
+from ledger.service import publisher
 from ledger.service.replay import EntrySource, Replay
 from ledger.service.service import LedgerService
+from ledger.service.settings import LedgerSettings
 from ledger.service.witnesses import LocalWitness, Witness, WitnessClient, WitnessConflictError
 from ledger.store.engine import open_engine
 from ledger.store.entries import LedgerReader
@@ -206,6 +208,29 @@ def test_an_idle_ledger_is_cosigned_anew(world: World, tmp_path: Path) -> None:
     stored = reader(world).head()
     assert stored is not None
     assert stored.text.startswith(stored.note)
+
+
+def test_no_setting_lets_an_idle_ledger_wait_longer_than_an_hour(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert publisher._LONGEST_RECOSIGN_S == 3600
+    assert LedgerSettings(world.data_dir).recosign_s <= 3600
+    monkeypatch.setattr(publisher, "_LONGEST_RECOSIGN_S", 0.05)
+    clients = [LocalWitness(witness) for witness in world.witnesses(tmp_path / "w")]
+
+    async def body() -> tuple[str, str]:
+        service = world.open(clients, recosign_s=86_400.0)
+        await service.start()
+        first = await service.published_checkpoint()
+        world.clock.now += 3_600_000
+        await asyncio.sleep(0.3)
+        second = service.checkpoint()
+        await service.stop()
+        return first, second
+
+    first, second = asyncio.run(body())
+    assert parse_note(first).text == parse_note(second).text
+    assert first != second
 
 
 def test_a_witness_cosigns_only_what_extends_its_last_tree(world: World, tmp_path: Path) -> None:

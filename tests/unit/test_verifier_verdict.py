@@ -311,6 +311,14 @@ def test_a_card_dated_far_ahead_will_never_be_listed(days: int, state: str) -> N
     civil = ledger.admit()
     ahead = ledger.issue(civil, submit=False, iat_s=ledger.now_s // DAY_S * DAY_S + days * DAY_S)
     assert judge(ahead.front(position=False), ledger.trusted(), ledger.now_s).state == state
+    if state == "not_yet_listed":
+        # 35 days ahead to the second, by a clock that can be right.
+        edge = ahead.issued.claims.iat - 35 * DAY_S
+        early = replace(ledger.trusted(), now_min_s=edge - DAY_S)
+        assert judge(ahead.front(position=False), early, edge).codes == ("not_yet_listed",) + (
+            "not_yet_valid",
+        )
+        assert judge(ahead.front(position=False), early, edge - 1).codes == ("not_listed",)
 
 
 def test_with_a_clock_years_behind_a_new_card_is_not_called_unlisted() -> None:
@@ -547,6 +555,9 @@ def test_a_card_of_tomorrow_says_so() -> None:
     verdict = judge(one.front(), ledger.trusted(), ledger.now_s)
     assert (verdict.state, verdict.codes) == ("confirmed", ("not_yet_valid",))
     assert judge(one.front(), ledger.trusted(), ledger.now_s + DAY_S).codes == ()
+    begins = one.issued.claims.iat
+    assert judge(one.front(), ledger.trusted(), begins - 1).codes == ("not_yet_valid",)
+    assert judge(one.front(), ledger.trusted(), begins).codes == ()
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ class Governance:
             MalformedError: an issuer would be admitted under what is no name.
         """
         action: Action = statement.body
-        if self._counter_of(action.subject) != action.counter:
+        if self.counter_of(action.subject) != action.counter:
             raise VerificationError("stale_action", "the counter is not current", field="action.counter")
         if time_ms is not None and action.not_after * 1000 < time_ms:
             raise VerificationError("stale_action", "the deadline has passed", field="action.not_after")
@@ -241,7 +241,8 @@ class Governance:
             self._take_effect(effect, changed, key)
         return effect
 
-    def _counter_of(self, subject: str) -> int:
+    def counter_of(self, subject: str) -> int:
+        """Return how many actions are in effect on a subject: the counter of the next one."""
         if subject == self.origin:
             return self.counter
         issuer = self.issuers.get(subject)
