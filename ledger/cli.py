@@ -35,6 +35,7 @@ from ledger.core.policy import MAX_POLICY_SIZE
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, LedgerError
 from ledger.evidence_cli import app as evidence_app
+from ledger.evidence_cli import keep_evidence
 from ledger.files import read_file, write_file
 from ledger.govern_cli import app as govern_app
 from ledger.govern_files import parse_charter_file, words_of
@@ -218,6 +219,10 @@ def audit_command(
         bool, typer.Option("--allow-uncosigned", help="Accept a ledger without a quorum of witnesses.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="Directory for an evidence file of the violation, if one can be made."),
+    ] = None,
 ) -> None:
     """Replay a whole ledger: every signature, rule, seal, tile and head. Trusts nobody."""
     from ledger.audit import audit
@@ -240,6 +245,9 @@ def audit_command(
     else:
         for line in describe_report(report, against_given=against is not None):
             _out.print(line)
+    if evidence is not None:
+        for line in keep_evidence(evidence, source, pinned, report, seen):
+            _err.print(line)
     if not report.ok:
         raise typer.Exit(exit_code(report.code))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -18,10 +18,13 @@ from rich.console import Console
 from ledger.codes import EXIT_VERDICT
 from ledger.core.evidence import check_evidence
 from ledger.core.evidence.form import MAX_EVIDENCE_SIZE
-from ledger.core.pin import PIN_MAX_BYTES, parse_pin
+from ledger.core.pin import PIN_MAX_BYTES, Pin, parse_pin
 from ledger.errors import MalformedError, VerificationError
 from ledger.evidence_words import describe_finding
-from ledger.files import read_file
+from ledger.files import read_file, write_file
+
+if TYPE_CHECKING:  # an audit brings the database with it
+    from ledger.audit import AuditReport
 
 app = typer.Typer(help="Check files that prove a fault of a ledger.", no_args_is_help=True)
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
@@ -52,3 +55,24 @@ def check_command(
         return
     for line in describe_finding(finding):
         _out.print(line)
+
+
+def keep_evidence(folder: Path, source: str, pin: Pin, report: AuditReport, against: str | None) -> list[str]:
+    """Write an evidence file of what an audit found into `folder`, and return what to say of it.
+
+    Raises:
+        LedgerError: code bad_input, a file of this name is there already.
+        StorageError: the source cannot be read any more, or the file not be written.
+    """
+    from ledger.audit.evidence import collect_evidence  # brings the database with it
+
+    if report.code in ("ok", "not_cosigned"):
+        return []
+    data = collect_evidence(source, pin, report, against=against)
+    if data is None:
+        return ["No evidence: nothing that is signed shows this fault to others."]
+    folder.mkdir(parents=True, exist_ok=True)
+    place = report.tree_size if report.index is None else report.index
+    path = folder / f"{report.code}-{place}.evidence"
+    write_file(path, data)
+    return [f"Evidence: {path}", f"Check it: sc-ledger evidence check {path} --pin PIN"]
