@@ -113,7 +113,7 @@ class _Collector:
         """Compare the head that a directory stores for an epoch with the newest one."""
         size = self._report.index or 0
         terms = self._terms(self._size)
-        stored = open_terms(terms, self._pin).strip(self._notes[size])
+        stored = open_terms(terms, self._pin).strip(self._note(size))
         return prove_fork(terms, self._head, self._size, stored, size, self._node)
 
     def _tampered_entry(self) -> Evidence:
@@ -129,8 +129,8 @@ class _Collector:
         terms = self._terms(size)
         leaves = self._leaves(first, size)
         span = show_span(first, leaves, self._read, self._node_of_entries(first))
-        earlier = open_terms(terms, self._pin).strip(self._notes[first]) if first else ""
-        return prove_wrong_root(terms, self._notes[size], span, earlier)
+        earlier = open_terms(terms, self._pin).strip(self._note(first)) if first else ""
+        return prove_wrong_root(terms, self._note(size), span, earlier)
 
     def _broken_chain(self) -> Evidence:
         index = self._index()
@@ -138,7 +138,7 @@ class _Collector:
         span = show_span(first, self._leaves(first, index + 1), self._read, self._node)
         size = index + 1 if index + 1 in self._notes else self._size
         return prove_broken_chain(
-            self._terms(size), self._notes[size], size, span, self._read(index), self._node
+            self._terms(size), self._note(size), size, span, self._read(index), self._node
         )
 
     def _omitted_action(self, dropped: int) -> Evidence:
@@ -148,19 +148,24 @@ class _Collector:
         effects = list(self._governed.effects)
         effect = effects.pop(dropped)
         terms = self._terms(size, effects)
-        return prove_omitted_action(terms, self._notes[size], size, effect.approvals, self._read, self._node)
+        return prove_omitted_action(terms, self._note(size), size, effect.approvals, self._read, self._node)
 
     def _broken_rule_of_own_head(self) -> Evidence:
         """Use the head that ends the epoch, known to whoever stores all heads; keys are those before it."""
         first, end = self._epoch()
         basis, entries = self._entries(0, first), self._entries(first, end)
-        return prove_broken_rule(self._terms(first), self._notes[end], end, basis, entries, self._node)
+        return prove_broken_rule(self._terms(first), self._note(end), end, basis, entries, self._node)
 
     def _broken_rule(self) -> Evidence:
         first, end = self._epoch()
         basis, entries = self._entries(0, first), self._entries(first, end)
         terms = self._terms(self._size)
         return prove_broken_rule(terms, self._head, self._size, basis, entries, self._node)
+
+    def _note(self, size: int) -> str:
+        if size not in self._notes:
+            raise LedgerError("not_found", "the source shows no head of this size", field="checkpoint")
+        return self._notes[size]
 
     def _index(self) -> int:
         assert self._report.index is not None
