@@ -207,7 +207,7 @@ def witness(
 
 @app.command("audit")
 def audit_command(
-    source: Annotated[str, typer.Argument(help="Directory of a ledger, or address of a service.")],
+    source: Annotated[str, typer.Argument(help="Directory, published copy or address of a ledger.")],
     pin: Annotated[Path, typer.Option(help="File with origin and charter hash of the ledger.")],
     against: Annotated[
         Path | None, typer.Option(help="Checkpoint seen before; the ledger must be an extension of it.")
@@ -218,6 +218,12 @@ def audit_command(
     allow_uncosigned: Annotated[
         bool, typer.Option("--allow-uncosigned", help="Accept a ledger without a quorum of witnesses.")
     ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the state of the last audit, to go on from there; it is kept up to date."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     evidence: Annotated[
         Path | None,
@@ -239,6 +245,8 @@ def audit_command(
             jobs=jobs or os.cpu_count() or 1,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
             allow_uncosigned=allow_uncosigned,
+            state=state,
+            remark=_err.print,
         )
     if as_json:
         typer.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
