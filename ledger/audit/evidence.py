@@ -18,17 +18,20 @@ from ledger.audit.chunk import CHUNK_ENTRIES
 from ledger.audit.governed import Governed, read_entry, read_governed
 from ledger.audit.report import AuditReport
 from ledger.audit.source import Source, opened_source
+from ledger.core.chain import chain_start
 from ledger.core.checkpoint import parse_checkpoint
+from ledger.core.epoch import replay_epoch, replay_genesis
 from ledger.core.evidence import check_evidence
 from ledger.core.evidence.form import MAX_EVIDENCE_SIZE, Evidence, ShownTerms, format_evidence
 from ledger.core.evidence.heads import prove_fork, prove_tampered_entry
 from ledger.core.evidence.omissions import prove_omitted_action
-from ledger.core.evidence.rules import prove_broken_rule
+from ledger.core.evidence.rules import Replayed, prove_broken_rule, prove_broken_rule_of_state
 from ledger.core.evidence.spans import prove_broken_chain, prove_wrong_root, show_span
 from ledger.core.evidence.standing import open_terms, show_terms
 from ledger.core.merkle import Frontier, NodeReader, leaf_hash
 from ledger.core.note import parse_note
 from ledger.core.pin import Pin
+from ledger.core.registry import Registry
 from ledger.core.registry.governance import Effect
 from ledger.core.tiles import TileNodes, TilePath
 from ledger.errors import CodedError, LedgerError
@@ -77,13 +80,13 @@ class _Collector:
         self._head = source.checkpoint()
         self._size = parse_checkpoint(parse_note(self._head).text).tree_size
         self._governed: Governed = read_governed(source, self._size)
-        self._notes = {head.size: head.text for head in source.heads() or ()}
+        self._notes = {head.size: head.text for head in source.heads(0) or ()}
         self._notes[self._size] = self._head
 
     def makers(self) -> Iterator[Callable[[], Evidence]]:
         """Yield what to try, the strongest and smallest first."""
         report = self._report
-        if report.code == "inconsistent":
+        if report.code == "inconsistent" and self._against is not None:
             yield self._fork
         if report.code == "bad_checkpoint":
             yield self._wrong_root
@@ -97,6 +100,7 @@ class _Collector:
             yield self._tampered_entry
             yield self._broken_rule_of_own_head
             yield self._broken_rule
+            yield self._broken_rule_of_state
 
     def strip(self, evidence: Evidence) -> Evidence:
         """Return evidence whose main head has only lines of the log and of known witnesses."""
@@ -161,6 +165,27 @@ class _Collector:
         basis, entries = self._entries(0, first), self._entries(first, end)
         terms = self._terms(self._size)
         return prove_broken_rule(terms, self._head, self._size, basis, entries, self._node)
+
+    def _broken_rule_of_state(self) -> Evidence:
+        """Carry the state before the epoch, where the entries before it are more than evidence may be."""
+        first, end = self._epoch()
+        registry: Registry | None = None
+        chain_head = chain_start(self._pin.origin)
+        start = 0
+        for seal in [seal for seal in self._governed.seals if seal < first]:
+            epoch = self._entries(start, seal + 1)
+            if registry is None:
+                registry, _, chain = replay_genesis(epoch)
+            else:
+                _, chain = replay_epoch(registry, chain_head, start, epoch)
+            chain_head, start = chain[-1], seal + 1
+        has_head = end in self._notes
+        size, terms = (end, self._terms(first)) if has_head else (self._size, self._terms(self._size))
+        state = Replayed(registry, chain_head, first)
+        entries = self._entries(first, end)
+        return prove_broken_rule_of_state(
+            terms, self._note(size), size, state, self._read(first - 1), entries, self._node
+        )
 
     def _note(self, size: int) -> str:
         if size not in self._notes:

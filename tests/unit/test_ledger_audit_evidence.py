@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from ledger import cli
-from ledger.audit import audit
+from ledger.audit import audit, evidence
 from ledger.audit.evidence import collect_evidence
 from ledger.core.actions import Suspend
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.evidence import Finding, check_evidence
+from ledger.core.evidence.bodies import BrokenRule, SavedBasis
+from ledger.core.evidence.form import parse_evidence
 from ledger.core.merkle import root_hash
 from ledger.core.pin import Pin, format_pin
 from ledger.core.statement import PADDING, parse_statement
@@ -136,6 +138,29 @@ def test_a_fault_below_the_newest_head_is_proven(tmp_path: Path, name: str) -> N
             finding, _ = found(source, ledger.pin)
             assert finding is not None
             assert (finding.kind, finding.against, finding.code) == (kind, "operator", code)
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["newest", "below"])
+def test_a_ledger_too_large_to_carry_is_judged_by_a_saved_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: bool
+) -> None:
+    ledger = grown()
+    taken_twice(ledger)
+    if below:
+        ledger.issue(ledger.issuers["civil-1"])
+        ledger.close_epoch()
+    folder = stored(tmp_path, ledger)
+    monkeypatch.setattr(evidence, "MAX_EVIDENCE_SIZE", 12_000)
+    with served(folder) as url:
+        for source in (str(folder), url):
+            finding, code = found(source, ledger.pin)
+            assert finding is not None
+            assert (code, finding.kind) == ("bad_rule", "broken_rule")
+            data = collect_evidence(source, ledger.pin, audit(source, ledger.pin))
+            assert data is not None
+            body = parse_evidence(data).body
+            assert isinstance(body, BrokenRule)
+            assert isinstance(body.basis, SavedBasis)
 
 
 def test_a_changed_entry_convicts_the_copy_alone(tmp_path: Path) -> None:

@@ -16,26 +16,29 @@ from ledger.core.calendar_days import DAY_S
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.cosignature import MlDsa44Cosigner
 from ledger.core.evidence import Finding, check_evidence
-from ledger.core.evidence.form import (
+from ledger.core.evidence.bodies import (
     KINDS,
     BrokenChain,
     BrokenRule,
-    Evidence,
     Fork,
-    ShownAction,
-    ShownTerms,
+    SavedBasis,
     TamperedEntry,
     WrongRoot,
-    format_evidence,
-    parse_evidence,
 )
+from ledger.core.evidence.form import Evidence, ShownAction, ShownTerms, format_evidence, parse_evidence
 from ledger.core.evidence.heads import prove_fork, prove_tampered_entry
 from ledger.core.evidence.omissions import prove_omitted_action
-from ledger.core.evidence.rules import find_violation, prove_broken_rule, replay_basis
+from ledger.core.evidence.rules import (
+    find_violation,
+    prove_broken_rule,
+    prove_broken_rule_of_state,
+    replay_basis,
+)
 from ledger.core.evidence.spans import prove_broken_chain, prove_wrong_root, show_span
 from ledger.core.merkle import prove_consistency, root_hash
 from ledger.core.note import Ed25519NoteSigner
 from ledger.core.pin import Pin
+from ledger.core.registry.saved import format_state
 from ledger.core.statement import PADDING, parse_statement, sign_statement
 from ledger.errors import CodedError, ForkAlarm, MalformedError, VerificationError
 from ledger.evidence_words import PROVEN, describe_finding
@@ -136,6 +139,26 @@ def broken_rule(ledger: LyingLedger) -> tuple[Evidence, Pin]:
     return evidence, ledger.pin
 
 
+def of_state(ledger: LyingLedger) -> tuple[Evidence, Pin]:
+    """Show the last epoch against the state that the seal before it vouches for."""
+    first, size = ledger.ends[-2], ledger.tree_size
+    state = replay_basis(ledger.entries[:first], ledger.origin)
+    seal, entries = ledger.entries[first - 1], ledger.entries[first:]
+    terms = ledger.terms(first)
+    evidence = prove_broken_rule_of_state(terms, ledger.head(), size, state, seal, entries, ledger.node())
+    return evidence, ledger.pin
+
+
+def lying_seal_of_state(ledger: LyingLedger) -> tuple[Evidence, Pin]:
+    ledger.lie_in_seal(status_digest=bytes(32))
+    return of_state(ledger)
+
+
+def second_registration_of_state(ledger: LyingLedger) -> tuple[Evidence, Pin]:
+    second_registration(ledger)
+    return of_state(ledger)
+
+
 def second_registration(ledger: LyingLedger) -> tuple[Evidence, Pin]:
     entries = ledger.entries
     card = next(place for place in range(ledger.ends[-2], len(entries)) if entries[place] != PADDING)
@@ -200,6 +223,10 @@ CASES: dict[str, tuple[Maker, str, str, str, str]] = {
     "wrong root of all": (wrong_root_of_all, "wrong_root", "operator", "bad_checkpoint", "root"),
     "lying seal": (lying_seal, "broken_rule", "operator", "bad_seal", "registry_digest"),
     "a place taken twice": (second_registration, "broken_rule", "operator", "bad_rule", "claims.status.idx"),
+    "lying seal of a state": (lying_seal_of_state, "broken_rule", "operator", "bad_seal", "status_digest"),
+    "taken twice in a state": (
+        second_registration_of_state, "broken_rule", "operator", "bad_rule", "claims.status.idx",
+    ),
     "rule below the head": (rule_below_the_head, "broken_rule", "operator", "bad_seal", "status_digest"),
     "too much padding": (too_much_padding, "broken_rule", "operator", "bad_epoch", ""),
     "stray bytes": (stray_bytes, "broken_rule", "operator", "bad_entry", "cose_sign1"),
@@ -550,6 +577,31 @@ def test_no_epoch_of_an_honest_ledger_breaks_a_rule(honest: LyingLedger) -> None
     for first, end in zip(honest.ends, honest.ends[1:], strict=False):
         for terms in (honest.terms(first), honest.terms(end)):
             refused(accused_epoch(honest, first, end, end, terms=terms), honest.pin)
+
+
+def test_no_state_but_the_sealed_one_is_a_basis(honest: LyingLedger) -> None:
+    """States of other times, of other ledgers and changed ones never make an honest epoch break a rule."""
+    states = [
+        format_state(registry)
+        for first in honest.ends[:-1]
+        if (registry := replay_basis(honest.entries[:first], honest.origin).registry)
+    ]
+    other = replay_basis(young().entries[: honest.ends[1]], honest.origin).registry
+    assert other is not None
+    for at, (first, end) in enumerate(zip(honest.ends, honest.ends[1:], strict=False)):
+        entries = tuple(honest.entries[first:end])
+        span = show_span(first, (), honest.entries.__getitem__, honest.node())
+        for saved in (*states, format_state(other), flipped(states[at], 40), flipped(states[at], -40)):
+            for found in (("bad_rule", first, "claims.status.idx"), ("bad_seal", end - 1, "registry_digest")):
+                body = BrokenRule(SavedBasis(span, saved), entries, b"", *found)
+                evidence = Evidence(honest.terms(first), honest.heads[end], body)
+                refused(evidence, honest.pin)
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    changed = bytearray(data)
+    changed[place] ^= 1
+    return bytes(changed)
 
 
 def test_waiting_approvals_are_no_omitted_action() -> None:

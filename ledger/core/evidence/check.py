@@ -7,17 +7,9 @@ What is returned is proven; what is not proven raises. Nothing else is read, ask
 
 from __future__ import annotations
 
+from ledger.core.evidence.bodies import BrokenChain, BrokenRule, Fork, OmittedAction, TamperedEntry, WrongRoot
 from ledger.core.evidence.finding import Finding
-from ledger.core.evidence.form import (
-    BrokenChain,
-    BrokenRule,
-    Evidence,
-    Fork,
-    OmittedAction,
-    TamperedEntry,
-    WrongRoot,
-    parse_evidence,
-)
+from ledger.core.evidence.form import Evidence, parse_evidence
 from ledger.core.evidence.heads import check_fork, check_tampered_entry
 from ledger.core.evidence.omissions import check_omitted_action
 from ledger.core.evidence.rules import check_broken_rule

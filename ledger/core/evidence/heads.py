@@ -6,8 +6,9 @@ came from, because anybody can make them up: nobody's signature is on them.
 
 from __future__ import annotations
 
+from ledger.core.evidence.bodies import Fork, TamperedEntry
 from ledger.core.evidence.finding import COPY, OPERATOR, Finding, not_proven
-from ledger.core.evidence.form import Evidence, Fork, ShownTerms, TamperedEntry
+from ledger.core.evidence.form import Evidence, ShownTerms
 from ledger.core.evidence.standing import ShownHead, Standing
 from ledger.core.merkle import (
     HASH_SIZE,

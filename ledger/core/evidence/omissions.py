@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from ledger.core.actions import DistrustKey
+from ledger.core.evidence.bodies import OmittedAction, PlacedApproval
 from ledger.core.evidence.finding import OPERATOR, Finding, not_proven
-from ledger.core.evidence.form import Evidence, OmittedAction, PlacedApproval, ShownTerms
+from ledger.core.evidence.form import Evidence, ShownTerms
 from ledger.core.evidence.standing import ShownHead, Standing, open_terms
 from ledger.core.merkle import NodeReader, check_inclusion, leaf_hash, prove_inclusion
 from ledger.core.pin import Pin

@@ -1,22 +1,25 @@
 """Evidence that an epoch does not replay: rules, order, padding, seals that lie. docs/protocol.md section 12.
 
-The file carries every entry from the charter to the end of the epoch. The checker replays them and must come
-upon the same code, index and field as the file names, in that epoch and not before.
+The file carries what the epoch is judged against: every entry from the charter on, or the saved state that the
+digests of the seal before vouch for. The checker replays the epoch and must come upon the same code, index and
+field as the file names, in that epoch and not before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ledger.core.chain import chain_start
+from ledger.core.chain import chain_next, chain_start
 from ledger.core.epoch import MAX_EPOCH_ENTRIES, replay_epoch, replay_genesis
+from ledger.core.evidence.bodies import BrokenRule, SavedBasis
 from ledger.core.evidence.finding import OPERATOR, Finding, not_proven
-from ledger.core.evidence.form import BrokenRule, Evidence, ShownTerms
-from ledger.core.evidence.spans import check_leads_to
+from ledger.core.evidence.form import Evidence, ShownTerms
+from ledger.core.evidence.spans import OpenedSpan, check_leads_to, show_span
 from ledger.core.evidence.standing import ShownHead, Standing
 from ledger.core.merkle import NodeReader, leaf_hash, prove_consistency, root_hash
 from ledger.core.registry import Registry
+from ledger.core.registry.saved import format_state, parse_state
 from ledger.core.statement import is_padding, parse_statement
 from ledger.errors import CodedError, ForkAlarm, MalformedError
 
@@ -38,18 +41,10 @@ def check_broken_rule(body: BrokenRule, head_text: str, standing: Standing) -> F
             not one whole epoch of the head's tree; others as `Standing.open_head`.
     """
     end = len(body.basis) + len(body.entries)
-    leaves = [leaf_hash(entry) for entry in (*body.basis, *body.entries)]
-    if leaves[0] != standing.governance.charter_hash:
-        raise not_proven("entry 0 is not the pinned charter", "basis")
     head = _open_head(body, head_text, standing)
-    check_leads_to(end, root_hash(leaves), body.path, head)
     if not _is_whole_epoch(body.entries, is_head=end == head.checkpoint.tree_size):
         raise not_proven("not one epoch, from seal to seal", "entries")
-    try:
-        state = replay_basis(body.basis, standing.origin)
-    except ForkAlarm as earlier:
-        raise not_proven("the entries before break a rule themselves", "basis") from earlier
-    alarm = find_violation(state, body.entries)
+    alarm = find_violation(_open_basis(body, head, standing), body.entries)
     if alarm is None:
         raise not_proven("the epoch breaks no rule", "entries")
     if (alarm.code, alarm.index, alarm.field) != (body.code, body.index, body.field):
@@ -65,6 +60,29 @@ def check_broken_rule(body: BrokenRule, head_text: str, standing: Standing) -> F
         heads=(head.size_and_root,),
         witnesses=tuple(sorted(head.witnesses)),
     )
+
+
+def _open_basis(body: BrokenRule, head: ShownHead, standing: Standing) -> Replayed:
+    """Return the state before the epoch, once basis and epoch are found in the tree of the head."""
+    leaves = [leaf_hash(entry) for entry in body.entries]
+    charter_hash = standing.governance.charter_hash
+    if isinstance(body.basis, SavedBasis):
+        span = replace(body.basis.span, leaves=b"".join(leaves))
+        opened = OpenedSpan(span, standing)
+        check_leads_to(opened.end, opened.root, body.path, head)
+        seal = standing.open_seal(span.seal_before, span.first - 1)
+        registry = parse_state(body.basis.state, seal, opened.root_before)
+        if registry.governance.charter_hash != charter_hash or registry.governance.origin != standing.origin:
+            raise not_proven("the state is of another ledger", "state")
+        return Replayed(registry, chain_next(seal.chain, leaf_hash(span.seal_before)), span.first)
+    leaves = [*map(leaf_hash, body.basis), *leaves]
+    if leaves[0] != charter_hash:
+        raise not_proven("entry 0 is not the pinned charter", "basis")
+    check_leads_to(len(leaves), root_hash(leaves), body.path, head)
+    try:
+        return replay_basis(body.basis, standing.origin)
+    except ForkAlarm as earlier:
+        raise not_proven("the entries before break a rule themselves", "basis") from earlier
 
 
 def replay_basis(entries: Sequence[bytes], origin: str) -> Replayed:
@@ -107,27 +125,68 @@ def prove_broken_rule(
     entries: Sequence[bytes],
     node: NodeReader,
 ) -> Evidence:
-    """Return evidence that an epoch breaks a rule.
+    """Return evidence that an epoch breaks a rule, with every entry before it.
 
     Args:
         terms: complete up to `size`, or, for the head that ends this epoch, up to where the epoch begins.
         head: note of the head of `size` entries.
+        size: its tree size.
         basis: all entries before the epoch.
         entries: of the epoch.
         node: complete subtrees of the tree of `head`; not asked where the epoch ends with it.
 
     Raises:
-        MalformedError: the epoch breaks no rule.
+        MalformedError: code bad_input, the epoch breaks no rule.
         ForkAlarm: what is before it does.
     """
-    origin = parse_statement(basis[0] if basis else entries[0]).iss
-    alarm = find_violation(replay_basis(basis, origin), entries)
+    state = replay_basis(basis, parse_statement(terms.charter).iss)
+    return _prove(terms, head, size, tuple(basis), state, entries, node)
+
+
+def prove_broken_rule_of_state(
+    terms: ShownTerms,
+    head: str,
+    size: int,
+    state: Replayed,
+    seal_before: bytes,
+    entries: Sequence[bytes],
+    node: NodeReader,
+) -> Evidence:
+    """Return evidence that an epoch breaks a rule, with the saved state before it; as `prove_broken_rule`.
+
+    Args:
+        terms, head, size, entries: as there.
+        state: before the epoch; used up.
+        seal_before: the entry before the epoch.
+        node: complete subtrees of the tree of `head`.
+
+    Raises:
+        MalformedError: code too_large, the state is; bad_input, the epoch breaks no rule.
+    """
+    if state.registry is None:
+        raise MalformedError("before the first epoch there is no state", field="state", code="bad_input")
+    span = show_span(state.size, (), lambda _: seal_before, node)
+    basis = SavedBasis(span, format_state(state.registry))
+    return _prove(terms, head, size, basis, state, entries, node)
+
+
+def _prove(
+    terms: ShownTerms,
+    head: str,
+    size: int,
+    basis: tuple[bytes, ...] | SavedBasis,
+    state: Replayed,
+    entries: Sequence[bytes],
+    node: NodeReader,
+) -> Evidence:
+    alarm = find_violation(state, entries)
     if alarm is None or alarm.index is None:
         raise MalformedError("the epoch breaks no rule", field="entries", code="bad_input")
     end = len(basis) + len(entries)
     path = b"".join(prove_consistency(end, size, node)) if end < size else b""
-    body = BrokenRule(tuple(basis), tuple(entries), path, alarm.code, alarm.index, alarm.field)
-    return Evidence(terms, head, body)
+    return Evidence(
+        terms, head, BrokenRule(basis, tuple(entries), path, alarm.code, alarm.index, alarm.field)
+    )
 
 
 def _is_whole_epoch(entries: Sequence[bytes], *, is_head: bool) -> bool:
@@ -147,7 +206,8 @@ def _open_head(body: BrokenRule, text: str, standing: Standing) -> ShownHead:
     last = standing.last_seal
     if head.checkpoint.tree_size != first + len(body.entries) or (first and last is None):
         raise not_proven("the terms do not reach the head", "seals")
-    if last is not None and last.entry != body.basis[-1]:
+    before = body.basis.span.seal_before if isinstance(body.basis, SavedBasis) else body.basis[-1:]
+    if last is not None and before not in (last.entry, (last.entry,)):
         raise not_proven("the terms do not end with the basis", "seals")
     return head
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ledger.core.chain import chain_next, chain_start, extend_chain
+from ledger.core.evidence.bodies import BrokenChain, Span, WrongRoot
 from ledger.core.evidence.finding import OPERATOR, Finding, not_proven
-from ledger.core.evidence.form import BrokenChain, Evidence, ShownTerms, Span, WrongRoot
+from ledger.core.evidence.form import Evidence, ShownTerms
 from ledger.core.evidence.standing import ShownHead, Standing
 from ledger.core.merkle import (
     Frontier,
