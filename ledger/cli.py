@@ -34,6 +34,8 @@ from ledger.core.pin import PIN_MAX_BYTES, Pin, format_pin, parse_pin
 from ledger.core.policy import MAX_POLICY_SIZE
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, LedgerError
+from ledger.evidence_cli import app as evidence_app
+from ledger.evidence_cli import keep_evidence
 from ledger.files import read_file, write_file
 from ledger.govern_cli import app as govern_app
 from ledger.govern_files import parse_charter_file, words_of
@@ -58,6 +60,7 @@ app = typer.Typer(
 )
 app.add_typer(govern_app, name="govern")
 app.add_typer(keys_app, name="keys")
+app.add_typer(evidence_app, name="evidence")
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
@@ -204,7 +207,7 @@ def witness(
 
 @app.command("audit")
 def audit_command(
-    source: Annotated[str, typer.Argument(help="Directory of a ledger, or address of a service.")],
+    source: Annotated[str, typer.Argument(help="Directory, published copy or address of a ledger.")],
     pin: Annotated[Path, typer.Option(help="File with origin and charter hash of the ledger.")],
     against: Annotated[
         Path | None, typer.Option(help="Checkpoint seen before; the ledger must be an extension of it.")
@@ -215,7 +218,17 @@ def audit_command(
     allow_uncosigned: Annotated[
         bool, typer.Option("--allow-uncosigned", help="Accept a ledger without a quorum of witnesses.")
     ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the state of the last audit, to go on from there; it is kept up to date."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="Directory for an evidence file of the violation, if one can be made."),
+    ] = None,
 ) -> None:
     """Replay a whole ledger: every signature, rule, seal, tile and head. Trusts nobody."""
     from ledger.audit import audit
@@ -232,12 +245,17 @@ def audit_command(
             jobs=jobs or os.cpu_count() or 1,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
             allow_uncosigned=allow_uncosigned,
+            state=state,
+            remark=_err.print,
         )
     if as_json:
         typer.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     else:
         for line in describe_report(report, against_given=against is not None):
             _out.print(line)
+    if evidence is not None:
+        for line in keep_evidence(evidence, source, pinned, report, seen):
+            _err.print(line)
     if not report.ok:
         raise typer.Exit(exit_code(report.code))
 

@@ -4,6 +4,7 @@ A file is written under another name in the same folder, brought to the disk, an
 that nobody ever reads half of one. What is there is never overwritten unless the caller says so.
 
     write_file(folder / "governor.pem", pem, mode=0o600)
+    replace_file(folder / "audit.state", data)              # the old content or the new one
 """
 
 from __future__ import annotations
@@ -40,6 +41,26 @@ def write_file(path: Path, data: bytes, *, mode: int = FOR_ALL) -> None:
         sync_directory(path.parent)
     except FileExistsError as error:
         raise _taken(path) from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written", field="file") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = FOR_ALL) -> None:
+    """Write a file, in place of an older one of this name.
+
+    Raises:
+        StorageError: it cannot be written; an older file is then still there.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with os.fdopen(os.open(aside, _NEW_FILE, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync_directory(path.parent)
     except OSError as error:
         raise StorageError(f"{path} cannot be written", field="file") from error
     finally:

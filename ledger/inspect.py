@@ -231,6 +231,8 @@ def describe_report(report: AuditReport, *, against_given: bool) -> list[str]:
             f"{held['places']} places of {held['list']}; governors confirm or refuse it until "
             f"{format_time(held['until_s'])}"
         )
+    if report.resumed_from:
+        lines.append(f"  The first {report.resumed_from} entries were replayed by an audit before this one.")
     if report.cosigned_size is not None and report.cosigned_size < report.tree_size:
         lines.append(f"  The newest head with a quorum of witnesses has {report.cosigned_size} entries.")
     if not report.quorum:

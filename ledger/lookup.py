@@ -62,6 +62,9 @@ def _find_by_identity(source: str, identity: bytes) -> tuple[int, bytes]:
             return remote.statement(identity)
     with opened_source(source):  # says what is wrong with the directory
         pass
+    if not (Path(source) / DATABASE_NAME).is_file():
+        detail = "a published copy has no index of identities: name the entry by its index"
+        raise VerificationError("not_found", detail, field="entry")
     engine = open_engine(Path(source) / DATABASE_NAME, "read")
     try:
         reader = LedgerReader(engine)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +18,7 @@ from ledger.audit.source import Source, open_source
 from ledger.core.cells import CELL_SIZE, cells_from_leaves, root_from_cells
 from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
+from ledger.core.epoch import Item
 from ledger.core.merkle import HASH_SIZE
 from ledger.core.statement import PADDING, Statement, parse_statement, verify_credential
 from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH, split_hashes
@@ -187,6 +188,14 @@ class _Reading:
         padding = self.items.count(None)
         credentials = len(self.items) - padding - self._statements.total()
         return self._statements + Counter(padding=padding, credential=credentials)
+
+
+def count_kinds(items: Iterable[Item]) -> Counter[str]:
+    """Return items of a replay by kind."""
+    return Counter(
+        "padding" if item is None else item.kind if isinstance(item, Statement) else "credential"
+        for item in items
+    )
 
 
 @lru_cache(maxsize=1)

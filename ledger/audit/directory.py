@@ -172,13 +172,13 @@ class DirectorySource:
                     return index
         return None
 
-    def heads(self) -> Iterator[StoredCheckpoint]:
-        """Yield the stored heads by rising size.
+    def heads(self, above: int) -> Iterator[StoredCheckpoint]:
+        """Yield the stored heads of more than `above` entries by rising size.
 
         Raises:
             ForkAlarm: code bad_checkpoint, a row is not of its form.
         """
-        last = -1
+        last = above
         while True:
             rows = self._fetch(f"{_HEAD} WHERE size > ? ORDER BY size LIMIT {_PAGE}", (last,), "checkpoints")
             if not rows:

@@ -55,6 +55,10 @@ class Heads:
         self.cosigned_size: int | None = None
         self._stored = stored
 
+    def resume(self, cosigned: dict[str, int], cosigned_size: int | None) -> None:
+        """Begin with the witnesses that an audit before this one has found."""
+        self.cosigned, self.cosigned_size = cosigned, cosigned_size
+
     def check_sizes_are_signed(self, history: KeyHistory) -> None:
         """Refuse an unsigned head as soon as the genesis epoch has given the keys, where these never changed.
 

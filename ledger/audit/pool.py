@@ -30,7 +30,7 @@ AHEAD_PER_JOB: Final = 3
 
 
 def examined_chunks(
-    source_name: str, source: Source, size: int, jobs: int, keys: Callable[[], Keys]
+    source_name: str, source: Source, size: int, jobs: int, keys: Callable[[], Keys], start: int = 0
 ) -> Iterator[ExaminedChunk]:
     """Yield the chunks of a ledger in order.
 
@@ -40,17 +40,18 @@ def examined_chunks(
         size: tree size of the audited head.
         jobs: worker processes; 1 does all in this one.
         keys: gives the keys that the replay knows when a chunk is asked for.
+        start: index of the first entry, a multiple of 256.
 
     Raises:
         ForkAlarm, StorageError: as the source; a worker process has died.
     """
-    yield examine(source, 0, min(FIRST_CHUNK_ENTRIES, size), size, keys())
-    starts = range(FIRST_CHUNK_ENTRIES, size, CHUNK_ENTRIES)
+    yield examine(source, start, min(start + FIRST_CHUNK_ENTRIES, size), size, keys())
+    starts = range(start + FIRST_CHUNK_ENTRIES, size, CHUNK_ENTRIES)
     # One after the other: the size is only a number until entries come.
-    ranges = ((start, min(start + CHUNK_ENTRIES, size)) for start in starts)
+    ranges = ((first, min(first + CHUNK_ENTRIES, size)) for first in starts)
     if jobs <= 1 or len(starts) < FEW_CHUNKS:
-        for start, stop in ranges:
-            yield examine(source, start, stop, size, keys())
+        for first, stop in ranges:
+            yield examine(source, first, stop, size, keys())
         return
     # A server of forks has imported the code once; where there is none, each worker imports it.
     method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
@@ -61,8 +62,8 @@ def examined_chunks(
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=gc.freeze) as pool:
         waiting: deque[Future[ExaminedChunk]] = deque()
         try:
-            for start, stop in ranges:
-                waiting.append(pool.submit(examine_chunk, source_name, start, stop, size, keys()))
+            for first, stop in ranges:
+                waiting.append(pool.submit(examine_chunk, source_name, first, stop, size, keys()))
                 if len(waiting) >= jobs * AHEAD_PER_JOB:
                     yield waiting.popleft().result()
             while waiting:

@@ -1,9 +1,15 @@
 """The replay: every signature, every rule, every seal, the chain, the tree, the tiles and the head.
 
-`audit` reads the entries in chunks that worker processes examine (ledger/audit/pool.py) and replays their
-epochs in order against one registry. The first violation ends it, with its index and the rule it breaks.
-What a replay cannot see is a tail that was cut off together with the head: for that a head seen before is
-given (`against`), and a quorum of witnesses must have cosigned the head, or an older one of those stored.
+`AuditReplay` takes the entries in the chunks that worker processes have examined (ledger/audit/pool.py) and
+replays their epochs in order against one registry. The first violation ends it, with its index and the rule it
+breaks. What a replay cannot see is a tail that was cut off together with the head: for that a head seen before
+is given (`against`), and a quorum of witnesses must have cosigned the head, or an older one of those stored.
+
+    run = AuditReplay(pin, against=None)
+    run.begin(source)
+    for chunk in examined_chunks("data", source, run.head.tree_size, 1, lambda: run.keys, run.start):
+        run.take(chunk)
+    run.finish(source)
 """
 
 from __future__ import annotations
@@ -12,11 +18,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from ledger.audit.chunk import ExaminedChunk, differs_at
+from ledger.audit.chunk import ExaminedChunk, count_kinds, differs_at
 from ledger.audit.heads import Heads
-from ledger.audit.pool import examined_chunks
-from ledger.audit.report import AuditReport
-from ledger.audit.source import Source, opened_source
+from ledger.audit.report import AuditReport, held_changes
+from ledger.audit.saved_audit import SavedAudit
+from ledger.audit.source import Source
 from ledger.audit.tree import AuditedTree
 from ledger.core.cells import CELL_SIZE
 from ledger.core.chain import chain_start, extend_chain
@@ -29,61 +35,37 @@ from ledger.core.merkle import HASH_SIZE, root_at
 from ledger.core.pin import Pin
 from ledger.core.registry import Registry
 from ledger.core.statement import PADDING, Statement
-from ledger.core.tiles import TileNodes, TilePath, split_hashes
-from ledger.errors import CodedError, ForkAlarm, LedgerError, VerificationError
+from ledger.core.tiles import TILE_WIDTH, TileNodes, TilePath, split_hashes
+from ledger.errors import CodedError, ForkAlarm
 
 Progress = Callable[[int, int], None]
 
 
-def audit(
-    source_name: str,
-    pin: Pin,
-    *,
-    against: str | None = None,
-    jobs: int = 1,
-    progress: Progress | None = None,
-    allow_uncosigned: bool = False,
-) -> AuditReport:
-    """Replay a ledger and report.
+class AuditReplay:
+    """State of one audit; its methods are called in the order begin, take for each chunk, finish, report.
 
     Args:
-        source_name: data directory, or address of a service.
         pin: origin and charter hash of the ledger that it should be.
         against: text of a checkpoint seen before, or None.
-        jobs: worker processes; 1 does all in this one.
+        saved: what an audit before this one has replayed, or None.
         progress: called with (entries replayed, tree size).
         allow_uncosigned: accept a ledger of which no head has a quorum of witnesses.
-
-    Returns:
-        The report; its code is "ok", that of the first violation, or not_cosigned.
-
-    Raises:
-        LedgerError: code bad_input, `against` is not a head that this ledger signed.
-        StorageError: the source cannot be read (codes not_found, not_reachable, storage_failed).
     """
-    run = _Audit(pin, progress, allow_uncosigned)
-    try:
-        with opened_source(source_name) as source:
-            run.begin(source, against)
-            for chunk in examined_chunks(source_name, source, run.head.tree_size, jobs, lambda: run.keys):
-                run.take(chunk)
-            run.finish(source)
-    except (ForkAlarm, VerificationError) as alarm:
-        return run.report(alarm)
-    except LedgerError as error:
-        if error.code in ("malformed", "too_large", "unsupported"):
-            return run.report(error)
-        raise
-    return run.report(None)
 
-
-class _Audit:
-    """State of one audit; its methods are called in the order begin, take for each chunk, finish, report."""
-
-    def __init__(self, pin: Pin, progress: Progress | None, allow_uncosigned: bool) -> None:
+    def __init__(
+        self,
+        pin: Pin,
+        *,
+        against: str | None = None,
+        saved: SavedAudit | None = None,
+        progress: Progress | None = None,
+        allow_uncosigned: bool = False,
+    ) -> None:
         self.pin = pin
         self.progress = progress
         self.allow_uncosigned = allow_uncosigned
+        self._against = against
+        self._saved = saved
         self.head = Checkpoint(pin.origin, 0, b"")
         self.heads: Heads | None = None
         self.registry: Registry | None = None
@@ -100,15 +82,55 @@ class _Audit:
         self._next = self._last = 0
         self._chain_head = chain_start(pin.origin)
         self._tree = AuditedTree()
+        self._seal_entry = b""
         self._ends: list[tuple[int, int]] = []
         self._counts: Counter[str] = Counter()
         self._epochs = 0
         self._against_size: int | None = None
+        # Entries that an audit before this one has replayed.
+        self._known = 0
+        if saved is not None:
+            self._resume(saved)
 
-    def begin(self, source: Source, against: str | None) -> None:
+    def _resume(self, saved: SavedAudit) -> None:
+        """Stand behind the last epoch of an audit before; the tile with its seal is read once more."""
+        self.registry = saved.registry
+        self._history = saved.history
+        self._known = self._next = saved.size
+        self._from = (saved.size - 1) // TILE_WIDTH * TILE_WIDTH
+        self._chain_head = saved.chain_head
+        self._tree = AuditedTree(saved.tile_hashes(self._from // TILE_WIDTH))
+        self._counts = Counter(saved.counts)
+        self._epochs = saved.epochs
+        self._seal_entry = saved.seal_entry
+        self._learn_keys()
+
+    @property
+    def start(self) -> int:
+        """Index of the first entry that is read, a multiple of 256."""
+        return self._from
+
+    @property
+    def replayed(self) -> int:
+        """Tree size at the end of the last epoch that was replayed."""
+        return self._next
+
+    def begin(self, source: Source) -> None:
         """Take the head that the source shows, and the one seen before."""
-        self.heads = Heads(self.pin.origin, source.checkpoint(), against, source.heads())
+        text = source.checkpoint()
+        # The first stored head that is compared is that of the first epoch that is replayed.
+        self.heads = Heads(self.pin.origin, text, self._against, source.heads(self._next or -1))
         self.head = self.heads.newest
+        if self._saved is not None:
+            self.heads.resume(self._saved.cosigned, self._saved.cosigned_size)
+            self.heads.check_sizes_are_signed(self._history)
+            if self.head.tree_size < self._next:
+                raise ForkAlarm(
+                    "the head is smaller than what was audited before: the tail was cut off",
+                    code="inconsistent",
+                    field="tree_size",
+                    index=self.head.tree_size,
+                )
         source.check_size(self.head.tree_size)
 
     def take(self, chunk: ExaminedChunk) -> None:
@@ -123,6 +145,8 @@ class _Audit:
         if self.registry is None:
             raise ForkAlarm("the first epoch has no seal", code="bad_epoch", field="seal", index=0)
         self._counts.update(chunk.counts)
+        if chunk.start < self._known:
+            self._counts -= count_kinds(self._items[: self._known - chunk.start])
         self._check_heads(chunk)
         self._forget_replayed()
 
@@ -143,12 +167,32 @@ class _Audit:
         self._stored_chain += chunk.chain
         self._cells += chunk.cells
         self._verified |= chunk.verified
-        start = 0
+        if chunk.start < self._known:
+            self._check_seam()
+        start = self._next - self._from
         for place in chunk.seals:
             stop = before + place + 1
+            if stop <= start:
+                continue  # the seal of an epoch that an audit before this one has replayed
             self._last = self._from + stop - 1
             self._replay(self._items[start:stop], self._leaves[start:stop])
             start = stop
+
+    def _check_seam(self) -> None:
+        """Compare the tile with the seal where an audit before ended with what it had there."""
+        assert self._saved is not None
+        assert self.registry is not None
+        count = self._known - self._from
+        cells = self._cells[: count // CELL_SIZE * HASH_SIZE]
+        item = self._items[count - 1] if count <= len(self._items) else None
+        is_seal = isinstance(item, Statement) and item.entry == self._saved.seal_entry
+        if not is_seal or cells != self.registry.cells[self._from // CELL_SIZE * HASH_SIZE :]:
+            raise ForkAlarm(
+                "the entries are not those that were audited before",
+                code="inconsistent",
+                field="entries",
+                index=self._from,
+            )
 
     def _replay(self, items: list[Item], leaves: list[bytes]) -> None:
         if self.registry is None:
@@ -170,7 +214,10 @@ class _Audit:
         self._epochs += 1
         self._next += len(items)
         self._chain_head = chain[-1]
+        seal = items[-1]
         assert self.registry is not None
+        assert isinstance(seal, Statement)
+        self._seal_entry = seal.entry
         if self._epochs > 1:  # the genesis epoch is noted by then
             self._history.note_epoch(self._next, self.registry.governance)
         self._ends.append((self._next, self.registry.time_ms))
@@ -303,6 +350,21 @@ class _Audit:
             )
         self._against_size = before.tree_size
 
+    def saved(self) -> SavedAudit:
+        """Return what the next audit needs to go on behind the last epoch that was replayed."""
+        assert self.registry is not None
+        assert self.heads is not None
+        return SavedAudit(
+            pin=self.pin,
+            seal_entry=self._seal_entry,
+            registry=self.registry,
+            history=self._history,
+            counts=dict(self._counts - count_kinds(self._items)),
+            epochs=self._epochs,
+            cosigned=self.heads.cosigned,
+            cosigned_size=self.heads.cosigned_size,
+        )
+
     def report(self, error: CodedError | None) -> AuditReport:
         """Return the report of what was found."""
         governance = self.registry.governance if self.registry is not None else None
@@ -331,21 +393,7 @@ class _Audit:
             cosigned={} if self.heads is None else self.heads.cosigned,
             cosigned_size=cosigned_size,
             quorum=cosigned_size is not None,
-            held=[] if self.registry is None else _held(self.registry),
+            held=[] if self.registry is None else held_changes(self.registry),
             against_size=self._against_size,
+            resumed_from=self._known,
         )
-
-
-def _held(registry: Registry) -> list[dict[str, Any]]:
-    """Return what is held, in plain values."""
-    names = {issuer.number: name for name, issuer in registry.governance.issuers.items()}
-    return [
-        {
-            "index": held.index,
-            "issuer": names[held.number],
-            "list": held.uri,
-            "places": len(held.rows),
-            "until_s": held.lapses_ms // 1000,
-        }
-        for held in registry.places.quarantine.held.values()
-    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.core.registry import Registry
+
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
@@ -29,6 +31,8 @@ class AuditReport:
         held: what waits for the governors, by index: entry, issuer, list, places, and the time in seconds
             until which they may confirm or refuse it.
         against_size: tree size of the head seen before that it was proven consistent with, or None.
+        resumed_from: how many entries an audit before this one has replayed, so that this one began behind
+            them; 0 where it began with the first.
     """
 
     code: str
@@ -47,6 +51,7 @@ class AuditReport:
     quorum: bool = False
     held: list[dict[str, Any]] = field(default_factory=list)
     against_size: int | None = None
+    resumed_from: int = 0
 
     @property
     def ok(self) -> bool:
@@ -56,3 +61,18 @@ class AuditReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def held_changes(registry: Registry) -> list[dict[str, Any]]:
+    """Return what is held, in plain values."""
+    names = {issuer.number: name for name, issuer in registry.governance.issuers.items()}
+    return [
+        {
+            "index": held.index,
+            "issuer": names[held.number],
+            "list": held.uri,
+            "places": len(held.rows),
+            "until_s": held.lapses_ms // 1000,
+        }
+        for held in registry.places.quarantine.held.values()
+    ]

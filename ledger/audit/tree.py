@@ -24,9 +24,11 @@ from ledger.errors import ForkAlarm
 class AuditedTree:
     """Grows by chunks of whole tiles; only the last chunk may end within a tile."""
 
-    def __init__(self) -> None:
+    def __init__(self, tile_hashes: Sequence[bytes] = ()) -> None:
+        """Begin behind full tiles with these hashes, of which none is compared any more."""
         self._tiles = Frontier()
-        self._nodes: list[bytes] = []
+        self._tiles.extend(tile_hashes)
+        self._nodes: list[bytes] = list(tile_hashes)
         self._rest = b""
 
     def extend(self, leaves: bytes, tile_hashes: Sequence[bytes], ends: Sequence[int]) -> list[bytes]:

@@ -98,7 +98,9 @@ def parse_status_change(value: Any) -> StatusChange:
     """
     body = parse_map(value, (1, 2, 3), optional=(4,), field="status")
     parse_list_uri(body[1], field="status.uri")
-    rows = tuple(_parse_row(item) for item in parse_array(body[3], field="status.rows", low=1, high=MAX_ROWS))
+    rows = tuple(
+        parse_status_row(item) for item in parse_array(body[3], field="status.rows", low=1, high=MAX_ROWS)
+    )
     if any(row.idx >= after.idx for row, after in zip(rows, rows[1:], strict=False)):
         raise MalformedError("rows are not by rising idx", field="status.rows")
     seq = parse_uint(body[2], field="status.seq")
@@ -131,7 +133,8 @@ def _parse_proof(value: Any) -> HolderProof:
     )
 
 
-def _parse_row(value: Any) -> StatusRow:
+def parse_status_row(value: Any) -> StatusRow:
+    """Return one row of a decoded body; MalformedError if it is not the form of the CDDL."""
     item = parse_array(value, field="status.row", low=5, high=5)
     month = parse_uint(item[4], field="status.month", low=200001, high=999912)
     if not 1 <= month % 100 <= 12:

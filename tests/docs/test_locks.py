@@ -62,7 +62,8 @@ def test_both_locks_choose_the_same_versions() -> None:
 
 def test_the_project_and_its_lock_ask_for_the_same() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    needed = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    extras = [line for lines in project["project"]["optional-dependencies"].values() for line in lines]
+    needed = [*project["project"]["dependencies"], *extras, *project["build-system"]["requires"]]
     assert {line.replace(" ", "") for line in needed} == asked("run.in")
 
 

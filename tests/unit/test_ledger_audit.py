@@ -16,8 +16,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,27 +31,24 @@ from ledger.audit.report import AuditReport
 from ledger.codes import exit_code
 from ledger.core import cbor, cose
 from ledger.core.calendar_days import month_of_seconds
-from ledger.core.chain import chain_start, extend_chain
+from ledger.core.chain import extend_chain
 from ledger.core.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.cose_key import PublicKey
 from ledger.core.cosignature import cosign
 from ledger.core.epoch import BuiltEpoch
-from ledger.core.merkle import Frontier, leaf_hash, root_hash
+from ledger.core.merkle import leaf_hash, root_hash
 from ledger.core.note import format_signature_line
 from ledger.core.pin import Pin, format_pin
 from ledger.core.seal import Seal
 from ledger.core.statement import PADDING, is_padding, parse_statement, sign_statement
 from ledger.core.status_change import HolderProof, StatusChange, StatusRow, format_status_change
-from ledger.core.tiles import format_entry_bundle, parse_tile_path
 from ledger.errors import ForkAlarm, LedgerError, StorageError
-from ledger.service.plan import TreeState, plan_epoch
 from ledger.service.replay import Replay
-from ledger.store.engine import DATABASE_NAME, migrate, open_engine
-from ledger.store.entries import LedgerReader, LedgerWriter
+from ledger.store.engine import DATABASE_NAME
 from ledger.store.lock import LOCK_NAME, CheckpointLock, LockedHead
-from ledger.store.tiles import TileEdge
 from tests.support.ledgers import TinyLedger, signer
 from tests.support.log_service import ORIGIN, World
+from tests.support.stored_ledgers import Epochs, served, tampering, write_ledger
 
 EPOCHS, CREDENTIALS = 9, 60
 
@@ -64,9 +59,6 @@ class RecordingLedger(TinyLedger):
     def _append(self, built: BuiltEpoch) -> None:
         super()._append(built)
         self.__dict__.setdefault("epochs", []).append((list(built.entries), built.time_ms))
-
-
-Epochs = list[tuple[list[bytes], int]]
 
 
 @dataclass(frozen=True)
@@ -85,38 +77,6 @@ class Stored:
     @property
     def size(self) -> int:
         return self.ledger.tree_size
-
-
-def write_ledger(folder: Path, ledger: TinyLedger, epochs: Epochs) -> Path:
-    """Store epochs with chain, tiles and signed heads that fit them, whatever they say."""
-    folder.mkdir()
-    engine = open_engine(folder / DATABASE_NAME, "create")
-    migrate(engine)
-    store = LedgerWriter(engine)
-    store.set_meta({"origin": ledger.origin, "charter": ledger.charter_hash.hex()})
-    tree = TreeState(Frontier(), TileEdge({}), chain_start(ledger.origin))
-    known: set[bytes] = set()
-    for entries, time_ms in epochs:
-        leaves = [leaf_hash(entry) for entry in entries]
-        plan = plan_epoch(
-            tree, entries, leaves, extend_chain(tree.chain_head, leaves), identities(entries, known), time_ms,
-            ledger.origin, ledger.log_signers,
-        )  # fmt: skip
-        store.commit(plan.rows)
-        tree = plan.after
-    engine.dispose()
-    return folder
-
-
-def identities(entries: Sequence[bytes], known: set[bytes]) -> list[bytes | None]:
-    """Return the identity of each statement that is there for the first time; `known` takes them in."""
-    ids: list[bytes | None] = []
-    for entry in entries:
-        identity = None if is_padding(entry) else parse_statement(entry).statement_id
-        ids.append(None if identity in known else identity)
-        if identity is not None:
-            known.add(identity)
-    return ids
 
 
 def heads(folder: Path) -> list[tuple[int, str]]:
@@ -158,17 +118,6 @@ def copy(stored: Stored, tmp_path: Path) -> Stored:
     folder = tmp_path / "copy"
     shutil.copytree(stored.folder, folder)
     return replace(stored, folder=folder)
-
-
-@contextmanager
-def tampering(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Open the database as somebody does who takes its triggers away first."""
-    with closing(sqlite3.connect(folder / DATABASE_NAME)) as database:
-        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for (name,) in names:
-            database.execute(f"DROP TRIGGER {name}")
-        yield database
-        database.commit()
 
 
 def change_entry(folder: Path, index: int, change: Callable[[bytes], bytes]) -> None:
@@ -868,49 +817,6 @@ def test_a_credential_left_out_is_named_by_the_seal(stored: Stored, tmp_path: Pa
 
 
 # -- over HTTP --------------------------------------------------------------------------------------------
-
-
-class _Tiles(BaseHTTPRequestHandler):
-    """Answers checkpoint, tiles and entry bundles from a reader."""
-
-    def __init__(self, reader: LedgerReader, *arguments: Any) -> None:
-        self.reader = reader
-        super().__init__(*arguments)
-
-    def do_GET(self) -> None:
-        head = self.reader.head()
-        assert head is not None
-        data: bytes | None = head.text.encode()
-        if self.path != "/checkpoint":
-            path = parse_tile_path(self.path[1:])
-            if path.level == "entries":
-                start = path.index * 256
-                rows = self.reader.entries(start, start + path.width)
-                data = format_entry_bundle(rows) if len(rows) == path.width else None
-            else:
-                tile = self.reader.tile(path.level, path.index)
-                data = tile[: path.width * 32] if tile else None
-        self.send_response(404 if data is None else 200)
-        self.end_headers()
-        self.wfile.write(data or b"")
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    engine = open_engine(folder / DATABASE_NAME, "read")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Tiles, LedgerReader(engine)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        engine.dispose()
 
 
 def test_a_true_ledger_passes_over_http(stored: Stored, jobs: int) -> None:

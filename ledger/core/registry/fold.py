@@ -98,6 +98,11 @@ class Registry:
         if self.governance.abandon_epoch():
             self._governance_digest = None
 
+    def forget_last_opening(self) -> None:
+        """Let `abandon_epoch` change nothing: the state was not opened here but built from what was saved."""
+        self._before_epoch = (self.time_ms, self.windows, self.governance.proposals)
+        self.places.forget_last_opening()
+
     def add_cells(self, cells: bytes) -> None:
         """Take the cells of an epoch at its end; holders prove from the next one on what is in them."""
         self.cells += cells

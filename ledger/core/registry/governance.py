@@ -55,6 +55,12 @@ class Effect:
     approvals: tuple[int, ...]
     distrusts: tuple[DistrustKey, ...]
 
+    @classmethod
+    def of(cls, action: Action, approvals: tuple[int, ...]) -> Effect:
+        """Return the effect of an action; it takes place with the last of its approvals, which are by index."""
+        distrusts = tuple(verb for verb in action.verbs if isinstance(verb, DistrustKey))
+        return cls(action, approvals[-1], approvals, distrusts)
+
 
 @dataclass(slots=True)
 class Governance:
@@ -98,7 +104,7 @@ class Governance:
                 profiles=dict(charter.profiles),
                 rules=charter.rules,
             ),
-            govern_head=hashlib.sha256(_CHAIN_PREFIX + b"govern/v1" + charter.origin.encode()).digest(),
+            govern_head=govern_start(charter.origin),
         )
 
     @property
@@ -235,8 +241,7 @@ class Governance:
             if commit:
                 self.proposals[key] = Proposal(action, approvals)
             return None
-        distrusts = tuple(verb for verb in action.verbs if isinstance(verb, DistrustKey))
-        effect = Effect(action, index, tuple(approvals.values()), distrusts)
+        effect = Effect.of(action, tuple(approvals.values()))
         if commit:
             self._take_effect(effect, changed, key)
         return effect
@@ -305,9 +310,7 @@ class Governance:
             self.terms = changed
         else:
             self.issuers[subject] = replace(changed, counter=changed.counter + 1)
-        self.govern_head = hashlib.sha256(
-            _CHAIN_PREFIX + self.govern_head + key + effect.index.to_bytes(8, "big")
-        ).digest()
+        self.govern_head = govern_next(self.govern_head, key, effect.index)
         self.effects.append(effect)
         for other in [k for k, proposal in self.proposals.items() if proposal.action.subject == subject]:
             del self.proposals[other]
@@ -357,6 +360,16 @@ class Governance:
                 key=_first,
             )
         ]
+
+
+def govern_start(origin: str) -> bytes:
+    """Return the head of the chain of effective actions before the first one."""
+    return hashlib.sha256(_CHAIN_PREFIX + b"govern/v1" + origin.encode()).digest()
+
+
+def govern_next(head: bytes, digest: bytes, index: int) -> bytes:
+    """Return the head after the action with this digest took effect at `index`."""
+    return hashlib.sha256(_CHAIN_PREFIX + head + digest + index.to_bytes(8, "big")).digest()
 
 
 def action_digest(action: Action) -> bytes:

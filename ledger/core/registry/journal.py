@@ -1,8 +1,9 @@
 """The journal of status changes: a hash chain of rows, and what of them a distrust takes back.
 
 docs/protocol.md section 2 (`jrn`), section 3 ("distrust") and `journal-row` in the CDDL. A row without a kid
-is of no statement: a reversal, or what became of a held change. Beside the head the rows are kept, 27 bytes
-each, because a distrust asks for all that a key has changed.
+is of no statement: a reversal, or what became of a held change. Beside the head the rows are kept, 31 bytes
+each, because a distrust asks for all that a key has changed, and because the head and all statuses follow
+from them (`ledger.core.registry.saved`).
 
     journal = Journal("ledger.example/1")
     journal.record(4711, kid, "sc:1/0", StatusRow(7, 0, 2, 4, 202611))
@@ -12,14 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ledger.core import cbor
 from ledger.core.status_change import HELD, StatusRow
+from ledger.errors import MalformedError
 
-_ROW = struct.Struct(">Q8sIIBBB")
-"""index, kid, number of the list in the order of first rows, idx, old, new, reason."""
+_ROW = struct.Struct(">Q8sIIBBBI")
+"""index, kid, number of the list in the order of first rows, idx, old, new, reason, month."""
+ROW_BYTES: Final = _ROW.size
 _NO_KID: Final = bytes(8)
 
 _Standing = tuple[int, int, bytes, int, int]
@@ -39,7 +42,7 @@ class Journal:
         line = cbor.encode([index, kid, uri, *row])
         self.head = hashlib.sha256(b"\x02" + self.head + hashlib.sha256(line).digest()).digest()
         number = self._uris.setdefault(uri, len(self._uris))
-        self._rows += _ROW.pack(index, kid or _NO_KID, number, row.idx, row.old, row.new, row.reason)
+        self._rows += _ROW.pack(index, kid or _NO_KID, number, *row)
 
     def mark(self) -> tuple[bytes, int]:
         """Return what `restore` needs to forget the rows that come from here on."""
@@ -49,6 +52,18 @@ class Journal:
         """Go back to a mark."""
         self.head, size_bytes = marked
         del self._rows[size_bytes:]
+
+    def format_rows(self) -> tuple[list[str], bytes]:
+        """Return the lists in the order of their first rows, and all rows packed."""
+        return list(self._uris), bytes(self._rows)
+
+    def check_rows(self) -> None:
+        """Check that each row without a kid takes back or confirms the newest change that stands.
+
+        Raises:
+            MalformedError: one does not; rows that `record` has from a registry always do.
+        """
+        self._standing(set(range(len(self._uris))))
 
     def changes_to_reverse(
         self, issuer_number: int, froms: Mapping[bytes, int]
@@ -72,19 +87,35 @@ class Journal:
     def _standing(self, lists: set[int]) -> dict[tuple[int, int], list[_Standing]]:
         """Return the changes of each place of some lists that stand, the newest last."""
         standing: dict[tuple[int, int], list[_Standing]] = {}
-        for row, (at, kid, number, idx, old, new, _) in enumerate(_ROW.iter_unpack(bytes(self._rows))):
+        for row, (at, kid, number, idx, old, new, _, _) in enumerate(_ROW.iter_unpack(bytes(self._rows))):
             if number not in lists:
                 continue
             changes = standing.setdefault((number, idx), [])
             if kid != _NO_KID:
                 changes.append((row, at, kid, old, new))
+            elif not changes:
+                raise MalformedError("a row takes back what nobody changed", field="journal")
             elif old == HELD and new != changes[-1][3]:
                 # Confirmed: from here on it is what its statement asked for.
                 _, asked_at, asked_kid, before, _ = changes.pop()
                 changes.append((row, asked_at, asked_kid, before, new))
-            else:
-                _take_back(changes)  # always the newest that stands
+            elif _take_back(changes) != new:  # always the newest that stands
+                raise MalformedError("a row takes back another change", field="journal")
         return standing
+
+
+def parse_rows(uris: list[str], packed: bytes) -> Iterator[tuple[int, bytes | None, str, StatusRow]]:
+    """Yield the arguments of `Journal.record` for each packed row; the inverse of `Journal.format_rows`.
+
+    Raises:
+        MalformedError: not whole rows, or one of a list that is not among `uris`.
+    """
+    if len(packed) % ROW_BYTES:
+        raise MalformedError("not whole rows", field="journal")
+    for index, kid, number, *row in _ROW.iter_unpack(packed):
+        if number >= len(uris):
+            raise MalformedError("a row of no list", field="journal")
+        yield index, None if kid == _NO_KID else kid, uris[number], StatusRow(*row)
 
 
 def _take_back(changes: list[_Standing]) -> int:

@@ -65,6 +65,12 @@ class ListState:
         self.used += 1
         self._bitmap_hash = None
 
+    def take_all(self, bitmap: bytes) -> None:
+        """Take the places of a whole bitmap of `BITMAP_BYTES`."""
+        self.bitmap[:] = bitmap
+        self.used = int.from_bytes(bitmap).bit_count()
+        self._bitmap_hash = None
+
     def status(self, idx: int) -> int:
         """Return the status of a place."""
         return self.raw[idx >> 1] >> (4 * (idx & 1)) & 15
@@ -105,6 +111,10 @@ class PlaceBook:
         self.quarantine = Quarantine()
         self.journal = Journal(origin)
         self._numbers: dict[str, tuple[int, int]] = {}
+        self.forget_last_opening()
+
+    def forget_last_opening(self) -> None:
+        """Let `abandon_epoch` change nothing."""
         self._before_epoch = (self.quarantine.mark(), list[HeldChange](), self.journal.mark())
 
     @property
@@ -135,9 +145,14 @@ class PlaceBook:
         """Take a place that `judge_place` allowed."""
         state = self.lists.get(uri)
         if state is None:
-            state = self.lists[uri] = ListState()
-            self._numbers[uri] = parse_list_uri(uri, field="claims.status.uri")
+            state = self.add_list(uri)
         state.take(idx)
+
+    def add_list(self, uri: str) -> ListState:
+        """Return a new list without any place taken; MalformedError if it has no name of a list."""
+        self._numbers[uri] = parse_list_uri(uri, field="claims.status.uri")
+        state = self.lists[uri] = ListState()
+        return state
 
     def judge_change(self, issuer: Issuer, change: StatusChange, epoch_month: int) -> None:
         """Check a whole status statement of `issuer`.
@@ -269,16 +284,17 @@ class PlaceBook:
         if row.old == HELD:
             self.quarantine.release(uri, row.idx)
 
+    def sorted_lists(self) -> list[tuple[str, ListState]]:
+        """Return the lists by the bytes of their URIs."""
+        return sorted(self.lists.items(), key=_uri_bytes)
+
     def format_places(self) -> list[list[Any]]:
         """Return part 3 of the registry digest, ready to be encoded."""
-        return [
-            [uri, state.used, state.bitmap_hash(), state.seq]
-            for uri, state in sorted(self.lists.items(), key=_uri_bytes)
-        ]
+        return [[uri, state.used, state.bitmap_hash(), state.seq] for uri, state in self.sorted_lists()]
 
     def format_status(self) -> list[list[Any]]:
         """Return the status parts, ready to be encoded."""
-        return [[uri, *state.status_hashes()] for uri, state in sorted(self.lists.items(), key=_uri_bytes)]
+        return [[uri, *state.status_hashes()] for uri, state in self.sorted_lists()]
 
 
 def _uri_bytes(item: tuple[str, ListState]) -> bytes:

@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Final
 
 from ledger.core import cbor
-from ledger.core.registry.rates import HOUR_MS
-from ledger.core.status_change import SUSPENDED, WITHDRAWN, StatusRow
+from ledger.core.bundle import MAX_ISSUERS
+from ledger.core.fields import parse_array, parse_list_uri, parse_party, parse_uint
+from ledger.core.registry.rates import HOUR_MS, MAX_SPANS, parse_counts
+from ledger.core.status_change import MAX_ROWS, SUSPENDED, WITHDRAWN, StatusRow, parse_status_row
+from ledger.errors import MalformedError
 
 DAY_MS: Final = 24 * HOUR_MS
 HOURS: Final = 24
@@ -186,6 +189,39 @@ class Quarantine:
         if self._held_digest is None:
             self._held_digest = hashlib.sha256(cbor.encode(self.format_held())).digest()
         return self._held_digest
+
+
+def parse_quarantine(time_ms: int, windows: Any, held: Any, kids: Mapping[int, bytes]) -> Quarantine:
+    """Return the quarantine at an epoch's time from parts 7 and 8; the caller compares what they format to.
+
+    Args:
+        time_ms: epoch time.
+        windows, held: the two parts, decoded.
+        kids: index of a held statement -> kid of its key, as the journal has them.
+
+    Raises:
+        MalformedError: not the form of the CDDL, or a held statement that is not in the journal.
+    """
+    quarantine = Quarantine()
+    quarantine.time_ms = time_ms
+    for item in parse_array(windows, field="windows", low=0, high=MAX_ISSUERS):
+        name, hours, days = parse_array(item, field="windows", low=3, high=3)
+        authority = parse_party(name, field="windows.authority")
+        quarantine._days[authority] = Counter(parse_counts(days, field="windows.days", high=MAX_SPANS))
+        if hours:
+            quarantine._hours[authority] = Counter(parse_counts(hours, field="windows.hours", high=MAX_SPANS))
+    for item in parse_array(held, field="held", low=0, high=len(kids)):
+        row = parse_array(item, field="held", low=5, high=5)
+        index, number, at_ms = (parse_uint(value, field="held") for value in row[:3])
+        if index not in kids or parse_list_uri(row[3], field="held.uri")[0] != number:
+            raise MalformedError("no such statement is in the journal", field="held")
+        rows = [parse_status_row(one) for one in parse_array(row[4], field="held.rows", low=1, high=MAX_ROWS)]
+        if not all(is_limited(one) for one in rows):
+            raise MalformedError("a row that is never held", field="held.rows")
+        quarantine._keep(
+            HeldChange(index, number, kids[index], at_ms, row[3], {one.idx: one for one in rows})
+        )
+    return quarantine
 
 
 def _pruned(counts: dict[str, Counter[int]], last_gone: int) -> dict[str, Counter[int]]:

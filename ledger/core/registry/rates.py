@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from ledger.core.bundle import MAX_ISSUERS
 from ledger.core.calendar_days import quarter_of_seconds
+from ledger.core.fields import parse_array, parse_uint
+from ledger.errors import MalformedError
 
 HOUR_S: Final = 3_600
 HOUR_MS: Final = HOUR_S * 1000
@@ -17,6 +20,9 @@ RATE_HOURS: Final = 24
 """The running hour and the 23 before it."""
 REACH_HOURS: Final = 720
 """How far back k governors may distrust a key: the running hour and these before it."""
+
+MAX_SPANS: Final = 1_024
+"""Hours, days or quarters of one issuer or authority in a saved state: more than any window has."""
 
 
 class Windows:
@@ -80,6 +86,41 @@ class Windows:
     def format_live(self) -> list[Any]:
         """Return part 5 of the registry digest, ready to be encoded."""
         return _rows(self.live)
+
+
+def parse_windows(time_ms: int, rates: Any, live: Any) -> Windows:
+    """Return the windows at an epoch's time from parts 4 and 5; the caller compares what they format to.
+
+    Raises:
+        MalformedError: not the form of the CDDL, or no first index of the running hour.
+    """
+    first_indexes, accepted = parse_array(rates, field="rates", low=2, high=2)
+    windows = Windows()
+    windows.hour = time_ms // HOUR_MS
+    windows.first_indexes = parse_counts(first_indexes, field="rates.first_indexes", high=REACH_HOURS + 1)
+    windows.accepted = _parse_counters(accepted, field="rates")
+    windows.live = _parse_counters(live, field="live")
+    windows._totals = {number: hours.total() for number, hours in windows.accepted.items()}
+    if windows.hour not in windows.first_indexes:
+        raise MalformedError("the running hour has no first index", field="rates.first_indexes")
+    return windows
+
+
+def parse_counts(value: Any, *, field: str, high: int) -> dict[int, int]:
+    """Return the `[at, count]` rows of a part of the registry digest, at most `high` of them."""
+    rows = [
+        parse_array(row, field=field, low=2, high=2)
+        for row in parse_array(value, field=field, low=0, high=high)
+    ]
+    return {parse_uint(at, field=field): parse_uint(count, field=field) for at, count in rows}
+
+
+def _parse_counters(value: Any, *, field: str) -> dict[int, Counter[int]]:
+    counters = {}
+    for row in parse_array(value, field=field, low=0, high=MAX_ISSUERS):
+        number, counts = parse_array(row, field=field, low=2, high=2)
+        counters[parse_uint(number, field=field)] = Counter(parse_counts(counts, field=field, high=MAX_SPANS))
+    return counters
 
 
 def _count(counts: dict[int, Counter[int]], number: int, at: int) -> None:
