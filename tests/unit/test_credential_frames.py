@@ -39,7 +39,9 @@ def text_of(value: object) -> str:
 
 
 @given(st.binary(min_size=1, max_size=3000), st.integers(min_value=20, max_value=1400), st.randoms())
-def test_a_message_comes_back_from_its_frames_in_any_order(message: bytes, part_bytes: int, random: Random) -> None:
+def test_a_message_comes_back_from_its_frames_in_any_order(
+    message: bytes, part_bytes: int, random: Random
+) -> None:
     texts = format_frames("head", message, part_bytes)
     shuffled = [*texts, texts[0]]
     random.shuffle(shuffled)
