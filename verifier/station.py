@@ -28,6 +28,8 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from ledger.core.bundle import parse_bundle
+from ledger.core.checkpoint import parse_checkpoint
+from ledger.core.note import parse_note
 from ledger.core.pin import LeastTree, Pin, format_pin, parse_pin
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError, ForkAlarm, StorageError
@@ -209,10 +211,35 @@ class Station:
     def evidence_files(self) -> list[Path]:
         """Return the files that prove a contradiction of the ledger; none on a good day."""
         folders = [ledger._path(EVIDENCE_FOLDER) for ledger in self.ledgers()]
-        return [path for folder in folders for path in sorted(folder.glob("*.cbor"))]
+        return [path for folder in folders for path in sorted(folder.glob("fork-*"))]
+
+    def keep_fork(self, note: str, bundle: bytes | None = None) -> list[Path]:
+        """Keep the list at hand and a head that contradicts it; return the files.
+
+        Args:
+            note: the head, compared before (verifier/core/heads.py).
+            bundle: the list in which it came, where it came in one.
+
+        Raises:
+            StationError: code no_bundle, there is no list at hand.
+            StorageError: code storage_failed, the folder cannot be written.
+        """
+        with self._locked():
+            mine = self.trusted()
+            if mine is None:
+                raise StationError("no_bundle", "no list is loaded", field="bundle")
+            self._keep_evidence(mine, self.export_bundle())
+            head = parse_checkpoint(parse_note(note).text)
+            name = f"{EVIDENCE_FOLDER}/fork-{head.tree_size}-{head.root_hash[:8].hex()}"
+            self._keep(f"{name}.note", note.encode())
+            if bundle is not None:
+                self._keep(f"{name}.cbor", bundle)
+        return self.evidence_files()
 
     def _keep_evidence(self, trusted: TrustedList, data: bytes) -> None:
-        name = f"{EVIDENCE_FOLDER}/fork-{trusted.tree_size}-{trusted.root_hash[:8].hex()}.cbor"
+        self._keep(f"{EVIDENCE_FOLDER}/fork-{trusted.tree_size}-{trusted.root_hash[:8].hex()}.cbor", data)
+
+    def _keep(self, name: str, data: bytes) -> None:
         if not self._path(name).exists():
             self._write(name, data)
 

@@ -1,0 +1,113 @@
+"""Heads between stations: writing the own one as codes, reading another one from whatever carries it.
+
+A head is a checkpoint note (C2SP). It travels as a text file, as frames (credential/core/frames.py) in one
+picture or several, or inside a whole list.
+
+    Path("head.png").write_bytes(head_picture(trusted.checkpoint))
+    read_head([Path("photo.jpg")]).note
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from credential.core.frames import FRAME_PREFIX, format_frames, join_frames
+from credential.symbols import QUIET_ZONE_MODULES, make_symbol, symbol_image
+from ledger.core.bundle import MAX_BUNDLE_SIZE, parse_bundle
+from ledger.errors import MalformedError
+from verifier.core.heads import HEAD_KIND
+from verifier.errors import StationError
+from verifier.images import read_codes
+from verifier.sources import IMAGE_STARTS, read_file
+
+_MAX_VERSION: Final = 25
+_SCALE: Final = 4
+"""Pixels a module: a code of version 25 is 500 pixels wide, six of them fit a phone's photo."""
+_SIGNATURES: Final = "\n\n\N{EM DASH} "
+"""Between the text and the signatures of a C2SP signed note."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHead:
+    """A checkpoint note, and the bytes of the list that it came in, if it came in one; both unverified."""
+
+    note: str
+    bundle: bytes | None = None
+
+    @property
+    def origin(self) -> str:
+        """The first line: whose head it says it is."""
+        return self.note.split("\n", 1)[0]
+
+
+def head_picture(note: str) -> bytes:
+    """Return a PNG with all frames of a head, row by row."""
+    texts = format_frames(HEAD_KIND, note.encode())
+    symbols = [make_symbol(text, max_version=_MAX_VERSION) for text in texts]
+    side = (max(symbol.side_modules for symbol in symbols) + 2 * QUIET_ZONE_MODULES) * _SCALE
+    columns = math.ceil(math.sqrt(len(symbols)))
+    rows = math.ceil(len(symbols) / columns)
+    sheet = Image.new("1", (columns * side, rows * side), 1)
+    for number, symbol in enumerate(symbols):
+        row, column = divmod(number, columns)
+        sheet.paste(symbol_image(symbol, _SCALE), (column * side, row * side))
+    out = io.BytesIO()
+    sheet.save(out, format="PNG", optimize=False)
+    return out.getvalue()
+
+
+def read_head(sources: Sequence[Path]) -> ReadHead:
+    """Return the head of another station: a note, a list, or pictures or texts of all its frames.
+
+    Raises:
+        StationError: code usage, there is no such file; bad_input, several files that are not parts of one head.
+        StorageError: a file cannot be read.
+        MalformedError: none of these, or frames that are missing or of another message.
+    """
+    frames: list[str] = []
+    for source in sources:
+        data = read_file(source, MAX_BUNDLE_SIZE)
+        texts = _frames_in(data)
+        if texts is None:
+            if len(sources) > 1:
+                raise StationError("bad_input", "only frames may be given in several files", field="source")
+            return _head_in(data)
+        frames += texts
+    kind, message = join_frames(frames)
+    if kind != HEAD_KIND:
+        raise MalformedError("the frames carry something else than a head", field="frame", code="unsupported")
+    return ReadHead(_text_of(message))
+
+
+def _frames_in(data: bytes) -> list[str] | None:
+    """Return the frames in a picture or a text file, None where the file is of another kind."""
+    if data.startswith(IMAGE_STARTS):
+        found = [text for text in read_codes(data) if text.startswith(FRAME_PREFIX)]
+        if not found:
+            raise MalformedError("no code of a head is in the picture", field="image")
+        return found
+    if data.startswith(FRAME_PREFIX.encode()):
+        return [line.rstrip("\r") for line in _text_of(data).split("\n") if line.strip()]
+    return None
+
+
+def _head_in(data: bytes) -> ReadHead:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = ""
+    return ReadHead(text) if _SIGNATURES in text else ReadHead(parse_bundle(data).checkpoint, data)
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedError("a head is text", field="head") from error
