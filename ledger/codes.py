@@ -114,6 +114,7 @@ CODES: Final[dict[str, Code]] = dict(
         _code("inconsistent", "", 500, 3, "The ledger is not an extension of the head seen before."),
         _code("lock_mismatch", "", 500, 3, "The database and the checkpoint lock do not agree."),
         _code("not_cosigned", "", 500, 1, "The head has no quorum of witnesses."),
+        _code("not_proven", "", 400, 1, "The evidence does not prove what it claims."),
         # Outside world.
         _code("storage_failed", "", 500, 4, "A disk or database operation failed."),
         _code("not_reachable", "", 503, 4, "The other side did not answer."),

@@ -1,0 +1,54 @@
+"""`sc-ledger evidence`: check files that prove a fault of a ledger. docs/protocol.md section 12.
+
+    $ sc-ledger evidence check found.evidence --pin pin.json
+
+Exit code 0 says that the evidence holds, 1 that it proves nothing. 3 stays with the commands that look at a
+ledger: there it means that the ledger at hand is wrong, here the file at hand is right.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from ledger.codes import EXIT_VERDICT
+from ledger.core.evidence import check_evidence
+from ledger.core.evidence.form import MAX_EVIDENCE_SIZE
+from ledger.core.pin import PIN_MAX_BYTES, parse_pin
+from ledger.errors import MalformedError, VerificationError
+from ledger.evidence_words import describe_finding
+from ledger.files import read_file
+
+app = typer.Typer(help="Check files that prove a fault of a ledger.", no_args_is_help=True)
+_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
+_err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+@app.callback()
+def evidence() -> None:
+    """Check files that prove a fault of a ledger, with nothing but the file and the pin."""
+
+
+@app.command("check")
+def check_command(
+    file: Annotated[Path, typer.Argument(help="Evidence file.")],
+    pin: Annotated[Path, typer.Option(help="File with origin and charter hash of the ledger.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print what is proven as JSON.")] = False,
+) -> None:
+    """Say what an evidence file proves and against whom. Exit code 0: it holds; 1: it proves nothing."""
+    pinned = parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
+    data = read_file(file, max_size=MAX_EVIDENCE_SIZE, field="evidence")
+    try:
+        finding = check_evidence(data, pinned)
+    except (MalformedError, VerificationError) as error:
+        _err.print(f"The evidence proves nothing. {error}")
+        raise typer.Exit(EXIT_VERDICT) from error
+    if as_json:
+        typer.echo(json.dumps(finding.to_dict(), ensure_ascii=False, indent=2))
+        return
+    for line in describe_finding(finding):
+        _out.print(line)
