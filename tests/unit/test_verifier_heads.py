@@ -14,6 +14,7 @@ from PIL import Image, ImageFilter
 
 from credential.core.frames import format_frames
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
+from ledger.core.evidence import check_evidence
 from ledger.core.pin import format_pin
 from ledger.errors import CodedError, MalformedError, VerificationError
 from tests.support.ledgers import START_S, TinyLedger
@@ -223,7 +224,10 @@ def test_two_histories_are_exit_3_and_the_evidence_is_kept(hut: Hut, count: int)
     assert (code, told["relation"]) == (FORK_EXIT, "fork")
     assert told["other_tree_size"] == 16 * (count + 1)
     assert told["evidence"]
-    assert all(Path(path).is_file() for path in told["evidence"])
+    [evidence] = [Path(path) for path in told["evidence"] if path.endswith(".evidence")]
+    finding = check_evidence(evidence.read_bytes(), other.pin)
+    assert (finding.code, finding.against) == ("fork", "operator")
+    assert {size for size, _ in finding.heads} == {48, 16 * (count + 1)}
     assert hut.run("status")[0] == FORK_EXIT
     assert hut.run("compare", hut.folder / "other")[0] == FORK_EXIT
     assert len(hut.station.evidence_files()) == len(told["evidence"])
