@@ -15,9 +15,11 @@ from PIL import Image, ImageFilter
 from credential.core.frames import format_frames
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.evidence import check_evidence
+from ledger.core.evidence.bundles import prove_bundle_fork
 from ledger.core.pin import format_pin
 from ledger.errors import CodedError, MalformedError, VerificationError
 from tests.support.ledgers import START_S, TinyLedger
+from tests.support.rotating_ledger import BRIDGED, RotatingLedger
 from verifier import cli
 from verifier.core.heads import compare_head
 from verifier.heads import head_picture, read_head
@@ -246,3 +248,33 @@ def test_what_cannot_be_compared_is_refused_and_nothing_is_kept(hut: Hut, other:
     assert hut.run("pin", hut.folder / "pin.json", *empty)[0] == 0
     assert hut.run("head", *empty)[0] == 1
     assert hut.run("head", "--origin", "ledger.example/stranger")[0] == 2
+
+
+@pytest.mark.parametrize("kind", BRIDGED)
+def test_a_fork_after_a_rotation_is_found_on_both_sides_of_it(tmp_path: Path, kind: str) -> None:
+    mine, theirs = RotatingLedger(), RotatingLedger()
+    for ledger in (mine, theirs):
+        ledger.rotate(kind)
+    before = theirs.trusted().checkpoint
+    mine.admit("a")
+    theirs.admit("b")
+    station = Station(tmp_path)
+    station.set_pin(mine.pin)
+    trusted = station.import_bundle(mine.bundle())
+    assert compare_head(trusted, before).relation == "older"
+    assert compare_head(trusted, note_of(theirs)).relation == "fork"
+    kept = station.keep_fork(note_of(theirs))
+    evidence = [path for path in kept if path.suffix == ".evidence"]
+    # The seals that acknowledged another service key are not in a list: an auditor has them.
+    assert [check_evidence(path.read_bytes(), mine.pin).kind for path in evidence] == (
+        [] if kind == "service-keys" else ["fork"]
+    )
+    assert {path.suffix for path in kept} >= {".cbor", ".note"}
+
+
+def test_no_evidence_is_made_of_heads_that_agree(grown: list[TinyLedger], other: TinyLedger) -> None:
+    data = grown[2].bundle()
+    for note in (note_of(grown[1]), note_of(grown[2]), note_of(grown[3]), note_of(other)):
+        with pytest.raises(VerificationError) as caught:
+            prove_bundle_fork(data, grown[2].pin, note)
+        assert caught.value.code == "not_proven"
