@@ -1,10 +1,10 @@
-"""Heads between stations: writing the own one as codes, reading another one from whatever carries it.
+"""Heads between stations: writing the own one as codes, reading another one, and saying how they stand.
 
 A head is a checkpoint note (C2SP). It travels as a text file, as frames (credential/core/frames.py) in one
 picture or several, or inside a whole list.
 
     Path("head.png").write_bytes(head_picture(trusted.checkpoint))
-    read_head([Path("photo.jpg")]).note
+    judge_head(station, read_head([Path("photo.jpg").read_bytes()])).relation       # "same"
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from PIL import Image
 
 from credential.core.frames import FRAME_PREFIX, format_frames, join_frames
 from credential.symbols import QUIET_ZONE_MODULES, make_symbol, symbol_image
-from ledger.core.bundle import MAX_BUNDLE_SIZE, parse_bundle
-from ledger.errors import MalformedError
-from verifier.core.heads import HEAD_KIND
+from ledger.core.bundle import parse_bundle
+from ledger.errors import MalformedError, VerificationError
+from verifier.core.heads import HEAD_KIND, ComparedHead, compare_head
+from verifier.core.trust import open_bundle
+from verifier.core.trusted_list import TrustedList
 from verifier.errors import StationError
 from verifier.images import read_codes
-from verifier.sources import IMAGE_STARTS, read_file
+from verifier.sources import IMAGE_STARTS
+from verifier.station import Station
 
 _MAX_VERSION: Final = 25
 _SCALE: Final = 4
@@ -47,6 +50,23 @@ class ReadHead:
         return self.note.split("\n", 1)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedHead:
+    """How another head stands to the list at hand.
+
+    Attributes:
+        relation: "same", "older", "newer", "unknown" (newer, and the list at hand cannot tell) or "fork".
+        mine: the list at hand.
+        compared: the other head.
+        evidence: files that were kept of a fork.
+    """
+
+    relation: str
+    mine: TrustedList
+    compared: ComparedHead
+    evidence: tuple[Path, ...]
+
+
 def head_picture(note: str) -> bytes:
     """Return a PNG with all frames of a head, row by row."""
     texts = format_frames(HEAD_KIND, note.encode())
@@ -63,20 +83,18 @@ def head_picture(note: str) -> bytes:
     return out.getvalue()
 
 
-def read_head(sources: Sequence[Path]) -> ReadHead:
+def read_head(files: Sequence[bytes]) -> ReadHead:
     """Return the head of another station: a note, a list, or pictures or texts of all its frames.
 
     Raises:
-        StationError: code usage, there is no such file; bad_input, several files that are not parts of one head.
-        StorageError: a file cannot be read.
+        StationError: code bad_input, several files that are not parts of one head.
         MalformedError: none of these, or frames that are missing or of another message.
     """
     frames: list[str] = []
-    for source in sources:
-        data = read_file(source, MAX_BUNDLE_SIZE)
+    for data in files:
         texts = _frames_in(data)
         if texts is None:
-            if len(sources) > 1:
+            if len(files) > 1:
                 raise StationError("bad_input", "only frames may be given in several files", field="source")
             return _head_in(data)
         frames += texts
@@ -84,6 +102,43 @@ def read_head(sources: Sequence[Path]) -> ReadHead:
     if kind != HEAD_KIND:
         raise MalformedError("the frames carry something else than a head", field="frame", code="unsupported")
     return ReadHead(_text_of(message))
+
+
+def judge_head(station: Station, other: ReadHead) -> JudgedHead:
+    """Compare the head of another station with the list at hand; a fork is kept as evidence.
+
+    Raises:
+        StationError: code bad_input, the ledger is not believed here or has not signed the head; no_bundle,
+            there is no list at hand.
+        BundleError: the list in which the head came does not verify.
+        MalformedError: not a checkpoint.
+        StorageError: the folder cannot be read or written.
+    """
+    ledger = station.ledger_of(other.origin)
+    if ledger is None:
+        detail = "a head of a ledger that this station does not believe"
+        raise StationError("bad_input", detail, field="origin")
+    mine = ledger.trusted()
+    if mine is None:
+        raise StationError("no_bundle", "no list is loaded", field="bundle")
+    theirs = None if other.bundle is None else open_bundle(other.bundle, ledger.pin())
+    try:
+        compared = compare_head(mine, other.note)
+        relation = _relation(compared, mine, theirs)
+    except VerificationError as error:
+        # Anybody can write a note with this origin; only what the log has signed is an alarm.
+        raise StationError("bad_input", f"not a head of this ledger: {error.detail}", field="head") from error
+    evidence = ledger.keep_fork(other.note, other.bundle) if relation == "fork" else []
+    return JudgedHead(relation, mine, compared, tuple(evidence))
+
+
+def _relation(compared: ComparedHead, mine: TrustedList, theirs: TrustedList | None) -> str:
+    """Return the relation; what the list here cannot tell, the list in which the head came can."""
+    if compared.relation != "newer":
+        return compared.relation
+    if theirs is None:
+        return "unknown"
+    return "newer" if compare_head(theirs, mine.checkpoint).relation == "older" else "fork"
 
 
 def _frames_in(data: bytes) -> list[str] | None:

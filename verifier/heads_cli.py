@@ -17,25 +17,15 @@ import typer
 from rich.console import Console
 
 from ledger.codes import EXIT_ALARM, EXIT_OK, EXIT_VERDICT
+from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.calendar_days import date_of_seconds
-from ledger.errors import VerificationError
-from verifier.core.heads import ComparedHead, compare_head
-from verifier.core.trust import open_bundle
-from verifier.core.trusted_list import TrustedList
 from verifier.errors import StationError
-from verifier.heads import ReadHead, head_picture, read_head
+from verifier.heads import JudgedHead, head_picture, judge_head, read_head
+from verifier.sources import read_file
 from verifier.station import Station
+from verifier.words import load_wording
 
 _out: Final = Console(highlight=False, soft_wrap=True)
-_SENTENCES: Final = {
-    "same": "The other station has the same list.",
-    "older": "The other station has an older list, and this one goes on from it.",
-    "newer": "The other station has a newer list, and it goes on from this one.",
-    "unknown": "The other station has a newer list; this one cannot tell whether it goes on from the list here. "
-    "Compare at the other station, or with its list (sc-verifier export).",
-    "fork": "The ledger has shown the two stations histories that contradict each other. Do not rely on its "
-    "lists; hand the evidence on to an auditor.",
-}
 _EXIT: Final = {
     "same": EXIT_OK,
     "older": EXIT_OK,
@@ -84,43 +74,36 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare the head of another station with the list at hand; exit 3 if the ledger contradicts itself."""
-    other = read_head(sources)
     target = Station(station)
     target.pin()
-    ledger = target.ledger_of(other.origin)
-    if ledger is None:
-        raise StationError(
-            "bad_input", "a head of a ledger that this station does not believe", field="origin"
-        )
-    mine = ledger.trusted()
-    if mine is None:
-        raise StationError("no_bundle", "no list is loaded", field="bundle")
-    try:
-        compared = compare_head(mine, other.note)
-    except VerificationError as error:
-        # Anybody can write a note with this origin; only what the log has signed is an alarm.
-        raise StationError("bad_input", f"not a head of this ledger: {error.detail}", field="head") from error
-    relation = _relation(compared, mine, other, ledger)
-    evidence = ledger.keep_fork(other.note, other.bundle) if relation == "fork" else []
-    _say(relation, compared, mine, evidence, as_json=as_json)
-    raise typer.Exit(_EXIT[relation])
+    judged = judge_head(target, read_head([read_file(source, MAX_BUNDLE_SIZE) for source in sources]))
+    if as_json:
+        _out.print_json(json.dumps(_told(judged)))
+    else:
+        _say(judged)
+    raise typer.Exit(_EXIT[judged.relation])
 
 
-def _relation(compared: ComparedHead, mine: TrustedList, other: ReadHead, ledger: Station) -> str:
-    """Return the relation; what the list here cannot tell, the list in which the head came can."""
-    if compared.relation != "newer":
-        return compared.relation
-    if other.bundle is None:
-        return "unknown"
-    theirs = open_bundle(other.bundle, ledger.pin())
-    return "newer" if compare_head(theirs, mine.checkpoint).relation == "older" else "fork"
+def _say(judged: JudgedHead) -> None:
+    words = load_wording()
+    mine, compared = judged.mine, judged.compared
+    other = compared.checkpoint
+    _out.print(words.text("heads", judged.relation), markup=False)
+    for name, size, root in (
+        ("here", mine.tree_size, mine.root_hash),
+        ("there", other.tree_size, other.root_hash),
+    ):
+        _out.print(words.text("heads", name, size=size, root=root.hex()), markup=False)
+    if not compared.is_cosigned:
+        _out.print(words.text("heads", "not_cosigned"), markup=False)
+    for path in judged.evidence:
+        _out.print(f"evidence: {path}", markup=False)
 
 
-def _say(
-    relation: str, compared: ComparedHead, mine: TrustedList, evidence: list[Path], *, as_json: bool
-) -> None:
-    told: dict[str, Any] = {
-        "relation": relation,
+def _told(judged: JudgedHead) -> dict[str, Any]:
+    mine, compared = judged.mine, judged.compared
+    return {
+        "relation": judged.relation,
         "origin": mine.origin,
         "tree_size": mine.tree_size,
         "root_hash": mine.root_hash.hex(),
@@ -128,18 +111,5 @@ def _say(
         "other_root_hash": compared.checkpoint.root_hash.hex(),
         "other_witnesses": list(compared.witnesses),
         "other_is_cosigned": compared.is_cosigned,
-        "evidence": [str(path) for path in evidence],
+        "evidence": [str(path) for path in judged.evidence],
     }
-    if as_json:
-        _out.print_json(json.dumps(told))
-        return
-    _out.print(_SENTENCES[relation], markup=False)
-    _out.print(f"here: {mine.tree_size} entries, root {mine.root_hash.hex()}", markup=False)
-    _out.print(
-        f"there: {compared.checkpoint.tree_size} entries, root {compared.checkpoint.root_hash.hex()}",
-        markup=False,
-    )
-    if not compared.is_cosigned:
-        _out.print("The other head lacks a quorum of the witnesses that hold now.", markup=False)
-    for path in evidence:
-        _out.print(f"evidence: {path}", markup=False)

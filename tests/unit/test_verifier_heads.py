@@ -119,7 +119,7 @@ def test_a_head_travels_in_one_picture(tmp_path: Path, other: TinyLedger) -> Non
     note = note_of(other)
     path = tmp_path / "head.png"
     path.write_bytes(head_picture(note))
-    assert read_head([path]).note == note
+    assert read_head([path.read_bytes()]).note == note
 
 
 def test_a_photograph_of_the_screen_is_read(tmp_path: Path, other: TinyLedger) -> None:
@@ -130,7 +130,7 @@ def test_a_photograph_of_the_screen_is_read(tmp_path: Path, other: TinyLedger) -
     photo = shown.rotate(4, expand=True, fillcolor=120, resample=Image.Resampling.BICUBIC)
     path = tmp_path / "photo.jpg"
     photo.filter(ImageFilter.GaussianBlur(1.0)).save(path, quality=80)
-    assert read_head([path]).note == note
+    assert read_head([path.read_bytes()]).note == note
 
 
 def test_frames_may_come_in_several_files_and_no_others(tmp_path: Path, other: TinyLedger) -> None:
@@ -139,18 +139,18 @@ def test_frames_may_come_in_several_files_and_no_others(tmp_path: Path, other: T
     one, two = tmp_path / "one.txt", tmp_path / "two.txt"
     one.write_text(first + "\r\n")
     two.write_text("\n".join(rest))
-    assert read_head([two, one]).note == note
+    assert read_head([two.read_bytes(), one.read_bytes()]).note == note
     with pytest.raises(MalformedError, match="2 of 4"):
-        read_head([one])
+        read_head([one.read_bytes()])
     plain = tmp_path / "head.txt"
     plain.write_text(note, newline="")
-    assert read_head([plain]).note == note
+    assert read_head([plain.read_bytes()]).note == note
     with pytest.raises(CodedError) as caught:
-        read_head([plain, one])
+        read_head([plain.read_bytes(), one.read_bytes()])
     assert caught.value.code == "bad_input"
     one.write_text("\n".join(format_frames("delta", note.encode())))
     with pytest.raises(MalformedError) as refused:
-        read_head([one])
+        read_head([one.read_bytes()])
     assert refused.value.code == "unsupported"
 
 
