@@ -21,7 +21,7 @@ from ledger.codes import http_status
 from ledger.errors import CodedError
 from ledger.web_pages import WebPages
 from verifier.core.wording import Wording
-from verifier.heads import JudgedHead, head_picture, judge_head, read_head
+from verifier.heads import JudgedHead, head_pictures, judge_head, read_head
 from verifier.station import Station
 
 
@@ -77,15 +77,19 @@ def add_head_pages(
 
 def _own(station: Station, words: Wording) -> list[dict[str, Any]]:
     """Return the heads of the lists at hand as pictures."""
-    return [
-        {
-            "origin": trusted.origin,
-            "size": trusted.tree_size,
-            "alt": words.sections["heads"]["page"]["own_alt"].format(origin=trusted.origin),
-            "picture": "data:image/png;base64," + b64encode(head_picture(trusted.checkpoint)).decode("ascii"),
-        }
-        for trusted in station.trusted_lists()
-    ]
+    page = words.sections["heads"]["page"]
+    own = []
+    for trusted in station.trusted_lists():
+        pictures = head_pictures(trusted.checkpoint)
+        frames = [
+            {
+                "label": page["frame"].format(number=number, count=len(pictures)),
+                "picture": f"data:image/png;base64,{b64encode(data).decode('ascii')}",
+            }
+            for number, data in enumerate(pictures, start=1)
+        ]
+        own.append({"origin": trusted.origin, "size": trusted.tree_size, "frames": frames})
+    return own
 
 
 def _result(judged: JudgedHead, words: Wording) -> dict[str, Any]:

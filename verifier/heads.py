@@ -19,7 +19,7 @@ from typing import Final
 from PIL import Image
 
 from credential.core.frames import FRAME_PREFIX, format_frames, join_frames
-from credential.symbols import QUIET_ZONE_MODULES, make_symbol, symbol_image
+from credential.symbols import QUIET_ZONE_MODULES, QrSymbol, make_symbol, symbol_image, symbol_png
 from ledger.core.bundle import parse_bundle
 from ledger.errors import MalformedError, VerificationError
 from verifier.core.heads import HEAD_KIND, ComparedHead, compare_head
@@ -69,8 +69,7 @@ class JudgedHead:
 
 def head_picture(note: str) -> bytes:
     """Return a PNG with all frames of a head, row by row."""
-    texts = format_frames(HEAD_KIND, note.encode())
-    symbols = [make_symbol(text, max_version=_MAX_VERSION) for text in texts]
+    symbols = _symbols(note)
     side = (max(symbol.side_modules for symbol in symbols) + 2 * QUIET_ZONE_MODULES) * _SCALE
     columns = math.ceil(math.sqrt(len(symbols)))
     rows = math.ceil(len(symbols) / columns)
@@ -81,6 +80,16 @@ def head_picture(note: str) -> bytes:
     out = io.BytesIO()
     sheet.save(out, format="PNG", optimize=False)
     return out.getvalue()
+
+
+def head_pictures(note: str) -> list[bytes]:
+    """Return a PNG for each frame of a head, for screens that are too small for all of them."""
+    return [symbol_png(symbol, _SCALE) for symbol in _symbols(note)]
+
+
+def _symbols(note: str) -> list[QrSymbol]:
+    texts = format_frames(HEAD_KIND, note.encode())
+    return [make_symbol(text, max_version=_MAX_VERSION) for text in texts]
 
 
 def read_head(files: Sequence[bytes]) -> ReadHead:

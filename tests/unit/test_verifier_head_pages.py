@@ -28,10 +28,10 @@ class Hut:
         self.station.import_bundle(self.ledger.bundle())
         self.client = Client(create_app(self.station, now_s=lambda: self.ledger.now_s))
 
-    def picture(self) -> bytes:
+    def pictures(self) -> list[bytes]:
         """What the page shows to the other station."""
-        [image] = Page(self.client.get("/head").text).all("img")
-        return b64decode(str(image["src"]).partition(",")[2])
+        images = Page(self.client.get("/head").text).all("img")
+        return [b64decode(str(image["src"]).partition(",")[2]) for image in images]
 
     def compare(self, *pictures: bytes) -> httpx.Response:
         return self.client.post(
@@ -47,15 +47,15 @@ def hut(tmp_path: Path) -> Hut:
 def test_the_page_shows_the_own_head(hut: Hut) -> None:
     trusted = hut.station.trusted()
     assert trusted is not None
-    assert read_head([hut.picture()]).note == trusted.checkpoint
+    assert read_head(hut.pictures()).note == trusted.checkpoint
     assert 'href="head"' in hut.client.get("/").text
 
 
 def test_two_stations_with_one_history_are_told_so(hut: Hut, tmp_path: Path) -> None:
     other = Hut(tmp_path / "two", "a")
-    page = Page(hut.compare(other.picture()).text)
+    page = Page(hut.compare(*other.pictures()).text)
     assert "The other station has an older list, and this one goes on from it." in page.texts
-    page = Page(other.compare(hut.picture()).text)
+    page = Page(other.compare(*hut.pictures()).text)
     assert "cannot tell" in page.text
     page = Page(other.compare(hut.ledger.bundle()).text)
     assert "newer list, and it goes on from this one" in page.text
@@ -64,7 +64,7 @@ def test_two_stations_with_one_history_are_told_so(hut: Hut, tmp_path: Path) -> 
 
 def test_a_fork_is_said_and_kept(hut: Hut, tmp_path: Path) -> None:
     other = Hut(tmp_path / "two", "z")
-    answer = hut.compare(other.picture())
+    answer = hut.compare(*other.pictures())
     assert answer.status_code == 200
     page = Page(answer.text)
     assert "histories that contradict each other" in page.text
