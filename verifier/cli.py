@@ -28,7 +28,7 @@ from ledger.core.calendar_days import DAY_S, date_of_seconds
 from ledger.core.pin import PIN_MAX_BYTES, LeastTree, Pin, format_pin, make_pin, parse_pin
 from ledger.errors import CodedError, ForkAlarm, MalformedError
 from ledger.terminal import accept_any_console
-from verifier import holder_cli
+from verifier import heads_cli, holder_cli
 from verifier.core.evidence import Verdict
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import Trusted, TrustedList
@@ -204,6 +204,8 @@ def serve(
     uvicorn.run(service, host=host, port=port, access_log=False, log_level="warning")
 
 
+app.command()(heads_cli.head)
+app.command()(heads_cli.compare)
 app.command()(holder_cli.nonce)
 app.command()(holder_cli.present)
 

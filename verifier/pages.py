@@ -27,6 +27,7 @@ from ledger.web_pages import WebPages, add_description
 from verifier.core.evidence import Evidence, Verdict
 from verifier.core.verdict import CLOCK_AHEAD_S
 from verifier.core.wording import Told, Wording, format_date, freshness_line, tell, tell_companion
+from verifier.head_pages import add_head_pages
 from verifier.report import WORST_FIRST, Report
 from verifier.station import Station
 from verifier.words import load_wording
@@ -66,7 +67,7 @@ def add_station_pages(
     judge: Callable[[Parts], Report],
     clock_s: Callable[[], int],
 ) -> None:
-    """Add the routes `/`, `/check`, `/docs` and `/style.css`.
+    """Add the routes `/`, `/check`, `/head`, `/docs` and `/style.css`.
 
     Args:
         app: the service of the station.
@@ -83,6 +84,7 @@ def add_station_pages(
         "page": words.sections["page"],
         "skip": words.text("page", "skip"),
         "home": words.text("page", "home"),
+        "compare_link": words.sections["heads"]["page"]["link"],
     }
 
     def with_freshness() -> dict[str, Any]:
@@ -111,6 +113,7 @@ def add_station_pages(
             problem = words.sections["page"]["problems"].get(error.code, words.text("page", "problem"))
             return await run_in_threadpool(refuse, f"{problem} ({error.code})", http_status(error.code))
 
+    add_head_pages(app, station, words, pages=pages, shared=with_freshness, read_parts=read_parts)
     add_description(app, pages, lambda: shared)
 
 

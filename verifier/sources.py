@@ -20,7 +20,7 @@ from ledger.errors import MalformedError, StorageError
 from verifier.errors import StationError
 from verifier.images import IMAGE_MAX_BYTES, read_codes
 
-_IMAGE_STARTS: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
+IMAGE_STARTS: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 _TYPED: Final = (PREFIX, SEAL_KEY_PREFIX, CHALLENGE_PREFIX)
 
 
@@ -40,7 +40,7 @@ def read_texts(source: str) -> list[str]:
 
 def texts_of(data: bytes) -> list[str]:
     """Return the texts of the codes in the bytes of a file; errors as `read_texts`."""
-    if data.startswith(_IMAGE_STARTS):
+    if data.startswith(IMAGE_STARTS):
         return read_codes(data)
     try:
         lines = data.decode().split("\n")

@@ -4,7 +4,7 @@
       pin.json        which ledger is believed
       bundle.cbor     the newest list that was accepted
       head.json       its tree: the station never goes back below it, whatever becomes of the file
-      evidence/       lists that contradict each other (fork), to hand on to an auditor
+      evidence/       what contradicts each other (fork), and the file that proves it, to hand on to an auditor
       ledgers/<name>/ the same again for every further ledger that is believed
 
 Nothing of any scan is written, here or anywhere. A list takes the place of the one at hand only after it
@@ -20,7 +20,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -28,9 +28,12 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from ledger.core.bundle import parse_bundle
+from ledger.core.checkpoint import parse_checkpoint
+from ledger.core.evidence.bundles import prove_bundle_fork
+from ledger.core.note import parse_note
 from ledger.core.pin import LeastTree, Pin, format_pin, parse_pin
 from ledger.core.statement import parse_statement
-from ledger.errors import CodedError, ForkAlarm, StorageError
+from ledger.errors import CodedError, ForkAlarm, StorageError, VerificationError
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList, check_newer
 from verifier.errors import BundleError, StationError
@@ -175,8 +178,7 @@ class Station:
                 try:
                     check_newer(old, new)
                 except ForkAlarm:
-                    self._keep_evidence(old, self.export_bundle())
-                    self._keep_evidence(new, data)
+                    self._keep_sides(old, self.export_bundle(), new.checkpoint, data)
                     raise
             self._write(BUNDLE_FILE, data)
             self._write(
@@ -209,10 +211,44 @@ class Station:
     def evidence_files(self) -> list[Path]:
         """Return the files that prove a contradiction of the ledger; none on a good day."""
         folders = [ledger._path(EVIDENCE_FOLDER) for ledger in self.ledgers()]
-        return [path for folder in folders for path in sorted(folder.glob("*.cbor"))]
+        return [path for folder in folders for path in sorted(folder.glob("fork-*"))]
 
-    def _keep_evidence(self, trusted: TrustedList, data: bytes) -> None:
-        name = f"{EVIDENCE_FOLDER}/fork-{trusted.tree_size}-{trusted.root_hash[:8].hex()}.cbor"
+    def keep_fork(self, note: str, bundle: bytes | None = None) -> list[Path]:
+        """Keep the list at hand and a head that contradicts it, and what proves it; return the files.
+
+        Args:
+            note: the head, compared before (verifier/core/heads.py).
+            bundle: the list in which it came, where it came in one.
+
+        Raises:
+            StationError: code no_bundle, there is no list at hand.
+            StorageError: code storage_failed, the folder cannot be written.
+        """
+        with self._locked():
+            mine = self.trusted()
+            if mine is None:
+                raise StationError("no_bundle", "no list is loaded", field="bundle")
+            self._keep_sides(mine, self.export_bundle(), note, bundle)
+        return self.evidence_files()
+
+    def _keep_sides(self, mine: TrustedList, data: bytes, note: str, bundle: bytes | None) -> None:
+        """Keep both sides of a fork as they are, then the evidence file that can be made of them."""
+        head = parse_checkpoint(parse_note(note).text)
+        self._keep(f"{_fork_name(mine.tree_size, mine.root_hash)}.cbor", data)
+        if bundle is None:
+            self._keep(f"{_fork_name(head.tree_size, head.root_hash)}.note", note.encode())
+        else:
+            self._keep(f"{_fork_name(head.tree_size, head.root_hash)}.cbor", bundle)
+        # The list with the larger tree can prove what the other head is not; some ledgers need an auditor.
+        sides = [(data, note)] if bundle is None else [(data, note), (bundle, mine.checkpoint)]
+        for larger, other in sides:
+            with suppress(VerificationError):
+                made = prove_bundle_fork(larger, self.pin(), other)
+                name = f"{_fork_name(mine.tree_size, mine.root_hash)}-{head.root_hash[:8].hex()}"
+                self._keep(f"{name}.evidence", made)
+                return
+
+    def _keep(self, name: str, data: bytes) -> None:
         if not self._path(name).exists():
             self._write(name, data)
 
@@ -260,6 +296,10 @@ class Station:
             _sync_folder(target.parent)
         except OSError as error:
             raise _failed(f"{name} cannot be written") from error
+
+
+def _fork_name(tree_size: int, root_hash: bytes) -> str:
+    return f"{EVIDENCE_FOLDER}/fork-{tree_size}-{root_hash[:8].hex()}"
 
 
 def _folder_name(pin: Pin) -> str:

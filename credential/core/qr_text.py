@@ -34,10 +34,12 @@ _GROUP: Final = re.compile(r"[a-z0-9_-]{1,32}")
 _SLIP_MAX_BYTES: Final = 2048
 _URL: Final = re.compile(r"(?:https?://|www\.)", re.IGNORECASE)
 _OF_BASE45: Final = re.compile(r"[0-9A-Z $%*+\-./:]{6,}")
-_OURS: Final = frozenset(("credential", "seal_keys"))
+_OURS: Final = frozenset(("credential", "seal_keys", "challenge", "frame"))
 _STARTS: Final = (
     (PREFIX, "credential"),
     (SEAL_KEY_PREFIX, "seal_keys"),
+    ("SCN1:", "challenge"),
+    ("SCF1:", "frame"),
     ("HC1:", "eu_health_certificate"),
     ("SHC:/", "smart_health_card"),
     ("MDOC:", "mobile_document"),
@@ -118,9 +120,9 @@ def recognise(text: str) -> str:
     """Say what a scanned text looks like, judging by its beginning only.
 
     Returns:
-        "credential", "seal_keys", "eu_health_certificate", "smart_health_card", "mobile_document",
-        "wallet_request", "wallet_offer", "wifi", "contact", "place", "url", "visible_digital_seal",
-        "claim_169" (a MOSIP identity code), "number" or "unknown".
+        "credential", "seal_keys", "challenge", "frame", "eu_health_certificate", "smart_health_card",
+        "mobile_document", "wallet_request", "wallet_offer", "wifi", "contact", "place", "url",
+        "visible_digital_seal", "claim_169" (a MOSIP identity code), "number" or "unknown".
     """
     head = text[:64]
     for start, name in _STARTS:

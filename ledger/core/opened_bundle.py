@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.core import cbor
-from ledger.core.bridges import Crossing, open_cosigned
+from ledger.core.bridges import Crossing, log_verifier_keys, open_cosigned
 from ledger.core.bundle import Bundle, PlacedEntry, parse_bundle
 from ledger.core.cells import CELL_SIZE, fold_cell, root_from_cells
 from ledger.core.charter import Charter
 from ledger.core.checkpoint import Checkpoint, SignedCheckpoint
 from ledger.core.fields import PLACES
+from ledger.core.key_history import LogKeys
+from ledger.core.ledger_verbs import SetLogKeys
 from ledger.core.merkle import HASH_SIZE, leaf_hash
 from ledger.core.pin import Pin
 from ledger.core.registry.governance import Governance, approvals_complete
@@ -57,6 +59,7 @@ class OpenedBundle:
         history: by issuer id, what it became with each action, oldest first.
         checkpoint: the cosigned head.
         note: its text.
+        log_keys: every pair of keys that signed heads of the ledger, the newest first.
         cells: 32 bytes for each 16 entries.
         seal: the last seal.
         lists: by URI, 65,536 raw bytes and idx -> (reason, month).
@@ -68,6 +71,7 @@ class OpenedBundle:
     history: Mapping[str, tuple[IssuerChange, ...]] = field(repr=False)
     checkpoint: Checkpoint
     note: str = field(repr=False)
+    log_keys: tuple[LogKeys, ...] = field(repr=False)
     cells: bytes = field(repr=False)
     seal: Seal = field(repr=False)
     lists: Mapping[str, tuple[bytes, Reasons]] = field(repr=False)
@@ -87,6 +91,7 @@ def open_bundle(data: bytes, pin: Pin) -> OpenedBundle:
         bundle = parse_bundle(data)
         step = 2
         governance = _check_charter(bundle, pin)
+        first_keys = governance.log_keys
         step = 3
         history = _fold_approvals(bundle, governance)
         step = 4
@@ -107,6 +112,7 @@ def open_bundle(data: bytes, pin: Pin) -> OpenedBundle:
         history={name: tuple(changes) for name, changes in history.items()},
         checkpoint=signed.checkpoint,
         note=bundle.checkpoint,
+        log_keys=_log_keys(governance, first_keys),
         cells=bundle.cells,
         seal=seal,
         lists=lists,
@@ -114,6 +120,13 @@ def open_bundle(data: bytes, pin: Pin) -> OpenedBundle:
         now_min_s=seal.time_ms // 1000 if now_min_s is None else now_min_s,
         size_bytes=len(data),
     )
+
+
+def _log_keys(governance: Governance, first: tuple[bytes, bytes]) -> tuple[LogKeys, ...]:
+    """Return all pairs of log keys, those of the charter last; the newest may not sign yet."""
+    verbs = [verb for effect in governance.effects for verb in effect.action.verbs]
+    pairs = [first, *(verb.log_keys for verb in verbs if isinstance(verb, SetLogKeys))]
+    return tuple(log_verifier_keys(governance.origin, pair) for pair in reversed(dict.fromkeys(pairs)))
 
 
 def _check_charter(bundle: Bundle, pin: Pin) -> Governance:

@@ -211,7 +211,7 @@ def test_every_shape_of_the_words_is_drawn() -> None:
     assert named <= shapes
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/check", "/style.css"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/check", "/head", "/style.css"])
 def test_no_page_runs_a_script_names_another_host_or_is_kept(desk: Desk, path: str) -> None:
     if path == "/check":
         answer = desk.check(f"{desk.card.front()}\n{desk.card.back()}", desk.card.slip_text())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.core.evidence import check_evidence
 from ledger.core.pin import Pin
 from ledger.errors import CodedError, ForkAlarm, StorageError
 from tests.support.ledgers import START_S, TinyLedger
@@ -111,12 +112,14 @@ def test_both_sides_of_a_fork_are_kept(station: Station, ledger: TinyLedger) -> 
     station.import_bundle(mine)
     with pytest.raises(ForkAlarm):
         station.import_bundle(theirs)
-    kept = {path.read_bytes() for path in station.evidence_files()}
-    assert kept == {mine, theirs}
+    kept = {path.suffix: path.read_bytes() for path in station.evidence_files()}
+    assert {path.read_bytes() for path in station.evidence_files()} == {mine, theirs, kept[".evidence"]}
+    finding = check_evidence(kept[".evidence"], ledger.pin)
+    assert (finding.kind, finding.against, len(finding.witnesses)) == ("fork", "operator", 2)
     assert station.export_bundle() == mine
     with pytest.raises(ForkAlarm):
         station.import_bundle(theirs)
-    assert len(station.evidence_files()) == 2
+    assert len(station.evidence_files()) == 3
 
 
 def test_a_damaged_list_is_refused_and_can_be_replaced(station: Station, ledger: TinyLedger) -> None:

@@ -37,6 +37,8 @@ def open_bundle(data: bytes, pin: Pin) -> TrustedList:
         },
         lists={uri: TrustedStatusList(raw, reasons) for uri, (raw, reasons) in opened.lists.items()},
         checkpoint=opened.note,
+        log_keys=opened.log_keys,
+        witness_policy=opened.governance.witness_policy,
         now_min_s=opened.now_min_s,
         size_bytes=opened.size_bytes,
     )

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.core.cells import CELL_SIZE, fold_cell, root_from_cells
+from ledger.core.key_history import LogKeys
 from ledger.core.merkle import HASH_SIZE
 from ledger.core.registry.issuers import KeyRecord
 from ledger.errors import ForkAlarm
@@ -78,6 +79,8 @@ class TrustedList:
         issuers: by id.
         lists: by URI.
         checkpoint: text of the cosigned checkpoint.
+        log_keys: every pair of keys that the log has signed with, the newest first.
+        witness_policy: text of the policy that holds now.
         now_min_s: the time that the witnesses vouch for, seconds.
         size_bytes: size of the bundle.
     """
@@ -89,6 +92,8 @@ class TrustedList:
     issuers: Mapping[str, TrustedIssuer] = field(repr=False)
     lists: Mapping[str, TrustedStatusList] = field(repr=False)
     checkpoint: str = field(repr=False)
+    log_keys: tuple[LogKeys, ...] = field(repr=False)
+    witness_policy: str = field(repr=False)
     now_min_s: int
     size_bytes: int
 
