@@ -215,11 +215,19 @@ def audit_command(
     allow_uncosigned: Annotated[
         bool, typer.Option("--allow-uncosigned", help="Accept a ledger without a quorum of witnesses.")
     ] = False,
+    pages: Annotated[
+        Path | None, typer.Option("--report", help="New folder for the report as pages to read and hand on.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Replay a whole ledger: every signature, rule, seal, tile and head. Trusts nobody."""
     from ledger.audit import audit
+    from ledger.audit.history import History
+    from ledger.audit.html_report import AuditedLedger, check_new_folder, read_bad_entry, write_report
 
+    history = None if pages is None else History()
+    if pages is not None:
+        check_new_folder(pages)
     pinned = parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
     seen = None if against is None else _text(against, MAX_NOTE_SIZE, "against")
     columns = (TextColumn("Replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -232,7 +240,11 @@ def audit_command(
             jobs=jobs or os.cpu_count() or 1,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
             allow_uncosigned=allow_uncosigned,
+            history=history,
         )
+    if pages is not None and history is not None:
+        audited = AuditedLedger(source, report, history, read_bad_entry(source, report))
+        write_report(pages, audited, made_s=int(time.time()))
     if as_json:
         typer.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     else:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ledger.audit.chunk import ExaminedChunk, differs_at
 from ledger.audit.heads import Heads
+from ledger.audit.history import History
 from ledger.audit.pool import examined_chunks
 from ledger.audit.report import AuditReport
 from ledger.audit.source import Source, opened_source
@@ -43,6 +44,7 @@ def audit(
     jobs: int = 1,
     progress: Progress | None = None,
     allow_uncosigned: bool = False,
+    history: History | None = None,
 ) -> AuditReport:
     """Replay a ledger and report.
 
@@ -53,6 +55,7 @@ def audit(
         jobs: worker processes; 1 does all in this one.
         progress: called with (entries replayed, tree size).
         allow_uncosigned: accept a ledger of which no head has a quorum of witnesses.
+        history: is told of each epoch that was replayed, for the pages of a report.
 
     Returns:
         The report; its code is "ok", that of the first violation, or not_cosigned.
@@ -61,7 +64,7 @@ def audit(
         LedgerError: code bad_input, `against` is not a head that this ledger signed.
         StorageError: the source cannot be read (codes not_found, not_reachable, storage_failed).
     """
-    run = _Audit(pin, progress, allow_uncosigned)
+    run = _Audit(pin, progress, allow_uncosigned, history)
     try:
         with opened_source(source_name) as source:
             run.begin(source, against)
@@ -80,10 +83,13 @@ def audit(
 class _Audit:
     """State of one audit; its methods are called in the order begin, take for each chunk, finish, report."""
 
-    def __init__(self, pin: Pin, progress: Progress | None, allow_uncosigned: bool) -> None:
+    def __init__(
+        self, pin: Pin, progress: Progress | None, allow_uncosigned: bool, history: History | None
+    ) -> None:
         self.pin = pin
         self.progress = progress
         self.allow_uncosigned = allow_uncosigned
+        self.seen = history
         self.head = Checkpoint(pin.origin, 0, b"")
         self.heads: Heads | None = None
         self.registry: Registry | None = None
@@ -167,6 +173,8 @@ class _Audit:
         stored = self._stored_chain[start : start + len(chain) * HASH_SIZE]
         if stored and stored != b"".join(chain):
             raise ForkAlarm("a stored chain value is wrong", code="bad_chain", field="chain")
+        if self.seen is not None and self.registry is not None:
+            self.seen.note_epoch(self._next, items, self.registry)
         self._epochs += 1
         self._next += len(items)
         self._chain_head = chain[-1]
