@@ -240,7 +240,7 @@ def _issuer_values(issuer: Issuer, history: IssuerHistory) -> dict[str, Any]:
         "issuer": issuer,
         "admitted_at": None if admitted is None else admitted.effect.index,
         "admitted": "" if admitted is None else format_time(admitted.time_ms // 1000),
-        "lines": [line.strip() for line in describe_issuer(issuer)[3:]]  # name, title and authority stand above,
+        "lines": [line.strip() for line in describe_issuer(issuer)[3:]],  # the rest stands above
         "months": months,
         "total": sum(month.credentials for month in history.months.values()),
         "actions": _actions(history.actions),
