@@ -35,7 +35,7 @@ from ledger.core.policy import MAX_POLICY_SIZE
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, LedgerError
 from ledger.evidence_cli import app as evidence_app
-from ledger.evidence_cli import keep_evidence
+from ledger.evidence_cli import evidence_name, keep_evidence
 from ledger.files import read_file, write_file
 from ledger.govern_cli import app as govern_app
 from ledger.govern_files import parse_charter_file, words_of
@@ -224,6 +224,9 @@ def audit_command(
             help="File with the state of the last audit, to go on from there; it is kept up to date."
         ),
     ] = None,
+    pages: Annotated[
+        Path | None, typer.Option("--report", help="New folder for the report as pages to read and hand on.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     evidence: Annotated[
         Path | None,
@@ -232,7 +235,13 @@ def audit_command(
 ) -> None:
     """Replay a whole ledger: every signature, rule, seal, tile and head. Trusts nobody."""
     from ledger.audit import audit
+    from ledger.audit.evidence import collect_evidence
+    from ledger.audit.history import History
+    from ledger.audit.html_report import AuditedLedger, check_new_folder, read_bad_entry, write_report
 
+    history = None if pages is None else History()
+    if pages is not None:
+        check_new_folder(pages)
     pinned = parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
     seen = None if against is None else _text(against, MAX_NOTE_SIZE, "against")
     columns = (TextColumn("Replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -247,15 +256,22 @@ def audit_command(
             allow_uncosigned=allow_uncosigned,
             state=state,
             remark=_err.print,
+            history=history,
         )
     if as_json:
         typer.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     else:
         for line in describe_report(report, against_given=against is not None):
             _out.print(line)
+    wanted = evidence is not None or pages is not None
+    proof = collect_evidence(source, pinned, report, against=seen) if wanted else None
     if evidence is not None:
-        for line in keep_evidence(evidence, source, pinned, report, seen):
+        for line in keep_evidence(evidence, report, proof):
             _err.print(line)
+    if pages is not None and history is not None:
+        files = {} if proof is None else {evidence_name(report): proof}
+        audited = AuditedLedger(source, report, history, read_bad_entry(source, report), files)
+        _out.print(f"Report: {write_report(pages, audited, made_s=int(time.time()))}")
     if not report.ok:
         raise typer.Exit(exit_code(report.code))
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from ledger.codes import EXIT_VERDICT
 from ledger.core.evidence import check_evidence
 from ledger.core.evidence.form import MAX_EVIDENCE_SIZE
-from ledger.core.pin import PIN_MAX_BYTES, Pin, parse_pin
+from ledger.core.pin import PIN_MAX_BYTES, parse_pin
 from ledger.errors import MalformedError, VerificationError
 from ledger.evidence_words import describe_finding
 from ledger.files import read_file, write_file
@@ -57,22 +57,29 @@ def check_command(
         _out.print(line)
 
 
-def keep_evidence(folder: Path, source: str, pin: Pin, report: AuditReport, against: str | None) -> list[str]:
+def keep_evidence(folder: Path, report: AuditReport, data: bytes | None) -> list[str]:
     """Write an evidence file of what an audit found into `folder`, and return what to say of it.
+
+    Args:
+        folder: made if it is not there.
+        report: what the audit found.
+        data: the evidence (ledger/audit/evidence.py), or None.
 
     Raises:
         LedgerError: code bad_input, a file of this name is there already.
-        StorageError: the source cannot be read any more, or the file not be written.
+        StorageError: the file cannot be written.
     """
-    from ledger.audit.evidence import collect_evidence  # brings the database with it
-
     if report.code in ("ok", "not_cosigned"):
         return []
-    data = collect_evidence(source, pin, report, against=against)
     if data is None:
         return ["No evidence: nothing that is signed shows this fault to others."]
     folder.mkdir(parents=True, exist_ok=True)
-    place = report.tree_size if report.index is None else report.index
-    path = folder / f"{report.code}-{place}.evidence"
+    path = folder / evidence_name(report)
     write_file(path, data)
     return [f"Evidence: {path}", f"Check it: sc-ledger evidence check {path} --pin PIN"]
+
+
+def evidence_name(report: AuditReport) -> str:
+    """Return the name of the evidence file of what an audit found."""
+    place = report.tree_size if report.index is None else report.index
+    return f"{report.code}-{place}.evidence"

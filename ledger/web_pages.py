@@ -11,11 +11,11 @@ on. The texts are escaped by the template engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 from typing import Any, Final
 
 from fastapi import FastAPI, Response
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from ledger.page_templates import page_environment, stylesheet
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
@@ -39,15 +39,8 @@ class WebPages:
     """
 
     def __init__(self, package: str) -> None:
-        loaders = [PackageLoader(name) for name in dict.fromkeys((package, "ledger"))]
-        self._environment = Environment(
-            loader=ChoiceLoader(loaders),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._style = resources.files("ledger").joinpath("templates", "style.css").read_bytes()
+        self._environment = page_environment(package)
+        self._style = stylesheet()
 
     def answer(self, template: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
         """Return a page."""

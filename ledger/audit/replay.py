@@ -20,6 +20,7 @@ from typing import Any
 
 from ledger.audit.chunk import ExaminedChunk, count_kinds, differs_at
 from ledger.audit.heads import Heads
+from ledger.audit.history import History
 from ledger.audit.report import AuditReport, held_changes
 from ledger.audit.saved_audit import SavedAudit
 from ledger.audit.source import Source
@@ -50,6 +51,7 @@ class AuditReplay:
         saved: what an audit before this one has replayed, or None.
         progress: called with (entries replayed, tree size).
         allow_uncosigned: accept a ledger of which no head has a quorum of witnesses.
+        history: is told of each epoch that was replayed, for the pages of a report.
     """
 
     def __init__(
@@ -60,10 +62,12 @@ class AuditReplay:
         saved: SavedAudit | None = None,
         progress: Progress | None = None,
         allow_uncosigned: bool = False,
+        history: History | None = None,
     ) -> None:
         self.pin = pin
         self.progress = progress
         self.allow_uncosigned = allow_uncosigned
+        self._history_told = history
         self._against = against
         self._saved = saved
         self.head = Checkpoint(pin.origin, 0, b"")
@@ -211,6 +215,8 @@ class AuditReplay:
         stored = self._stored_chain[start : start + len(chain) * HASH_SIZE]
         if stored and stored != b"".join(chain):
             raise ForkAlarm("a stored chain value is wrong", code="bad_chain", field="chain")
+        if self._history_told is not None and self.registry is not None:
+            self._history_told.note_epoch(self._next, items, self.registry)
         self._epochs += 1
         self._next += len(items)
         self._chain_head = chain[-1]

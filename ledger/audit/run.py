@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.audit.chunk import differs_at
+from ledger.audit.history import History
 from ledger.audit.pool import examined_chunks
 from ledger.audit.replay import AuditReplay, Progress
 from ledger.audit.report import AuditReport
@@ -40,6 +41,7 @@ def audit(
     allow_uncosigned: bool = False,
     state: Path | None = None,
     remark: Remark | None = None,
+    history: History | None = None,
 ) -> AuditReport:
     """Replay a ledger and report.
 
@@ -53,17 +55,23 @@ def audit(
         state: file with the state of an audit before; the state of this one is written there. It need not be
             there yet.
         remark: called with what people should know about that file.
+        history: is told of each epoch, for the pages of a report; goes with no `state`, as it begins with the
+            first entry.
 
     Returns:
         The report; its code is "ok", that of the first violation, or not_cosigned.
 
     Raises:
-        LedgerError: code bad_input, `against` is not a head that this ledger signed, or `state` is of another
-            ledger.
+        LedgerError: code usage, `history` with `state`; code bad_input, `against` is not a head that this
+            ledger signed, or `state` is of another ledger.
         StorageError: the source or `state` cannot be read (codes not_found, not_reachable, storage_failed).
     """
+    if history is not None and state is not None:
+        raise LedgerError(
+            "usage", "a report begins with the first entry; leave the saved state out", field="report"
+        )
     saver = None if state is None else _Saver(state, remark or _say_nothing)
-    run = _Run(source_name, pin, against, jobs, progress, allow_uncosigned, saver)
+    run = _Run(source_name, pin, against, jobs, progress, allow_uncosigned, saver, history)
     saved = None if saver is None else saver.read(pin)
     if saver is None or saved is None:
         return run.go(None)[1]
@@ -97,6 +105,7 @@ class _Run:
     progress: Progress | None
     allow_uncosigned: bool
     saver: _Saver | None
+    history: History | None
 
     def go(self, saved: SavedAudit | None) -> tuple[AuditReplay, AuditReport]:
         """Replay and report."""
@@ -106,6 +115,7 @@ class _Run:
             saved=saved,
             progress=self.progress,
             allow_uncosigned=self.allow_uncosigned,
+            history=self.history,
         )
         error = self._first_error(replay)
         if error is None and self.saver is not None and not self.saver.rests:
