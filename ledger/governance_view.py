@@ -57,9 +57,9 @@ def read_remote_view(remote: RemoteLedger, pin: Pin | None) -> tuple[Governance,
     try:
         hint = parse_govern_hint(remote.govern_hint())
     except CodedError as error:
-        if error.code != "not_found":
+        if error.code not in ("not_found", "read_only"):
             raise
-        # A service of an earlier version; whoever hides all behind this hides no more than by an empty answer.
+        # One of an earlier version, or a ledger that stopped; who hides behind this hides what he could anyway.
         notes = (*unexplained_places(opened, []), "The service does not say which proposals are open.")
         return opened.governance, OpenMatters(notes=notes)
     matters = read_matters(opened, hint, remote.entry_bundle)

@@ -175,8 +175,9 @@ def test_a_bundle_file_says_how_many_places_are_held(served: Served, tmp_path: P
     assert "open proposals" in matters.notes[1]
 
 
-def test_a_service_without_the_route_still_shows_the_rest(served: Served) -> None:
-    governance, matters = served.view(govern=httpx.Response(404, content=_problem("not_found")))
+@pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (503, "read_only")])
+def test_a_service_that_cannot_answer_still_shows_the_rest(served: Served, status: int, code: str) -> None:
+    governance, matters = served.view(govern=httpx.Response(status, content=_problem(code)))
     assert "civil-1" in governance.issuers
     assert "does not say" in matters.notes[-1]
     assert matters.notes[0].startswith("21 places")
