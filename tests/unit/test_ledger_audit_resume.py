@@ -26,6 +26,7 @@ from ledger.audit.report import AuditReport
 from ledger.audit.saved_audit import parse_saved_audit, read_saved_audit
 from ledger.core import cbor
 from ledger.core.pin import Pin, format_pin
+from ledger.core.tiles import TilePath, format_tile_path
 from ledger.errors import CodedError, LedgerError, MalformedError
 from tests.support.audited_ledgers import Epoch, RecordingLedger, busy_ledger, publish_stored, store_ledger
 from tests.support.processes import ROOT
@@ -318,6 +319,27 @@ def test_what_is_wrong_behind_the_state_is_named_as_without_one(
     alone = audit(str(data), ledger.pin)
     assert not alone.ok
     assert audit(str(data), ledger.pin, state=state) == alone
+
+
+def test_a_head_that_was_never_true_is_not_made_so_by_tiles_that_nobody_compares(
+    ledger: RecordingLedger, folder: Path, tmp_path: Path
+) -> None:
+    """Tiles of level 0 below the state are not read again, so a head seen before is not held against them."""
+    state = state_after(tmp_path, ledger, len(ledger.history))
+    count = next(at for at, end in enumerate(ends(ledger.history), 1) if end % 256 and end > 256)
+    first, size = ends(ledger.history)[count - 2 : count]
+    assert first // 256 == size // 256
+    last = ledger.history[count - 1]
+    fork = [*ledger.history[: count - 1], last._replace(entries=last.entries[::-1])]
+    data = store_ledger(tmp_path / "fork", ledger.pin, fork)
+    published = publish_stored(folder, tmp_path / "published")
+    tile = published / format_tile_path(TilePath(0, size // 256))
+    false = publish_stored(data, tmp_path / "false") / format_tile_path(TilePath(0, size // 256, size % 256))
+    tile.write_bytes(false.read_bytes() + tile.read_bytes()[size % 256 * 32 :])
+    report = audit(str(published), ledger.pin, against=heads(data)[-1][1], state=state)
+    assert (report.code, report.against_size) == ("bad_tile", None)
+    report = audit(str(folder), ledger.pin, against=heads(data)[-1][1], state=state)
+    assert (report.code, report.rule) == ("inconsistent", "root")
 
 
 # -- a file that is not a state -------------------------------------------------------------------------
