@@ -16,27 +16,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
-from ledger.audit.chunk import ExaminedChunk, count_kinds, differs_at
+from ledger.audit.chunk import ExaminedChunk, count_kinds
 from ledger.audit.heads import Heads
 from ledger.audit.history import History
 from ledger.audit.report import AuditReport, held_changes
 from ledger.audit.saved_audit import SavedAudit
 from ledger.audit.source import Source
 from ledger.audit.tree import AuditedTree
-from ledger.core.cells import CELL_SIZE
-from ledger.core.chain import chain_start, extend_chain
+from ledger.audit.waiting import Waiting
+from ledger.core.cells import CELL_SIZE, root_from_cells
+from ledger.core.chain import chain_start
 from ledger.core.checkpoint import Checkpoint
-from ledger.core.claims import CredentialFacts
 from ledger.core.cose_key import PublicKey
 from ledger.core.epoch import MAX_EPOCH_ENTRIES, Item, replay_genesis, replay_items
 from ledger.core.key_history import KeyHistory
-from ledger.core.merkle import HASH_SIZE, root_at
+from ledger.core.merkle import HASH_SIZE
 from ledger.core.pin import Pin
 from ledger.core.registry import Registry
 from ledger.core.statement import PADDING, Statement
-from ledger.core.tiles import TILE_WIDTH, TileNodes, TilePath, split_hashes
+from ledger.core.tiles import TILE_WIDTH
 from ledger.errors import CodedError, ForkAlarm
 
 Progress = Callable[[int, int], None]
@@ -76,13 +75,7 @@ class AuditReplay:
         self.keys: dict[tuple[str, bytes], PublicKey] = {}
         self._effects_seen = 0
         self._history = KeyHistory()
-        # Entries that are read and not yet replayed; the first of them has the index `_from`.
-        self._from = 0
-        self._items: list[Item] = []
-        self._leaves: list[bytes] = []
-        self._stored_chain = b""
-        self._cells = b""
-        self._verified: set[bytes] = set()
+        self._waiting = Waiting(0)
         self._next = self._last = 0
         self._chain_head = chain_start(pin.origin)
         self._tree = AuditedTree()
@@ -101,9 +94,10 @@ class AuditReplay:
         self.registry = saved.registry
         self._history = saved.history
         self._known = self._next = saved.size
-        self._from = (saved.size - 1) // TILE_WIDTH * TILE_WIDTH
+        tiles = (saved.size - 1) // TILE_WIDTH
+        self._waiting = Waiting(tiles * TILE_WIDTH)
         self._chain_head = saved.chain_head
-        self._tree = AuditedTree(saved.tile_hashes(self._from // TILE_WIDTH))
+        self._tree = AuditedTree(saved.tile_hashes(tiles))
         self._counts = Counter(saved.counts)
         self._epochs = saved.epochs
         self._seal_entry = saved.seal_entry
@@ -112,7 +106,7 @@ class AuditReplay:
     @property
     def start(self) -> int:
         """Index of the first entry that is read, a multiple of 256."""
-        return self._from
+        return self._waiting.start
 
     @property
     def replayed(self) -> int:
@@ -139,20 +133,22 @@ class AuditReplay:
 
     def take(self, chunk: ExaminedChunk) -> None:
         """Replay the epochs that a chunk completes; compare tiles and chain."""
-        if chunk.start != self._from + len(self._leaves):
+        if chunk.start != self._waiting.end:
             raise self._missing()
         try:
             self._replay_epochs(chunk)
             self._check_rest(chunk)
         except ForkAlarm as alarm:
-            raise self._first_alarm(alarm, chunk) from alarm
+            raise self._waiting.first_alarm(
+                alarm, chunk, size=self._next, chain_head=self._chain_head, last=self._last
+            ) from alarm
         if self.registry is None:
             raise ForkAlarm("the first epoch has no seal", code="bad_epoch", field="seal", index=0)
         self._counts.update(chunk.counts)
         if chunk.start < self._known:
-            self._counts -= count_kinds(self._items[: self._known - chunk.start])
+            self._counts -= count_kinds(self._waiting.items[: self._known - chunk.start])
         self._check_heads(chunk)
-        self._forget_replayed()
+        self._waiting.forget(self._next)
 
     def _check_heads(self, chunk: ExaminedChunk) -> None:
         """Compare the heads that are stored for the epochs that end in a chunk."""
@@ -163,39 +159,34 @@ class AuditReplay:
             self.heads.check_stored(size, root, time_ms, self._history)
 
     def _replay_epochs(self, chunk: ExaminedChunk) -> None:
-        before = len(self._items)
-        facts = CredentialFacts._make
-        items: list[Any] = [facts(item) if type(item) is tuple else item for item in chunk.items]
-        self._items += items
-        self._leaves += split_hashes(chunk.leaves)
-        self._stored_chain += chunk.chain
-        self._cells += chunk.cells
-        self._verified |= chunk.verified
+        before = len(self._waiting.items)
+        self._waiting.add(chunk)
         if chunk.start < self._known:
             self._check_seam()
-        start = self._next - self._from
+        start = self._next - self._waiting.start
         for place in chunk.seals:
             stop = before + place + 1
             if stop <= start:
                 continue  # the seal of an epoch that an audit before this one has replayed
-            self._last = self._from + stop - 1
-            self._replay(self._items[start:stop], self._leaves[start:stop])
+            self._last = self._waiting.start + stop - 1
+            self._replay(self._waiting.items[start:stop], self._waiting.leaves[start:stop])
             start = stop
 
     def _check_seam(self) -> None:
         """Compare the tile with the seal where an audit before ended with what it had there."""
         assert self._saved is not None
         assert self.registry is not None
-        count = self._known - self._from
-        cells = self._cells[: count // CELL_SIZE * HASH_SIZE]
-        item = self._items[count - 1] if count <= len(self._items) else None
+        first, items = self._waiting.start, self._waiting.items
+        place = self._known - 1 - first
+        item = items[place] if place < len(items) else None
         is_seal = isinstance(item, Statement) and item.entry == self._saved.seal_entry
-        if not is_seal or cells != self.registry.cells[self._from // CELL_SIZE * HASH_SIZE :]:
+        known = self.registry.cells[first // CELL_SIZE * HASH_SIZE :]
+        if not is_seal or self._waiting.cells(first, self._known) != known:
             raise ForkAlarm(
                 "the entries are not those that were audited before",
                 code="inconsistent",
                 field="entries",
-                index=self._from,
+                index=first,
             )
 
     def _replay(self, items: list[Item], leaves: list[bytes]) -> None:
@@ -209,10 +200,9 @@ class AuditReplay:
                 items,
                 leaves,
                 self._verify,
-                self._cells_of(leaves),
+                self._waiting.cells(self._next, self._next + len(leaves)),
             )
-        start = (self._next - self._from) * HASH_SIZE
-        stored = self._stored_chain[start : start + len(chain) * HASH_SIZE]
+        stored = self._waiting.stored_chain(self._next, self._next + len(items))
         if stored and stored != b"".join(chain):
             raise ForkAlarm("a stored chain value is wrong", code="bad_chain", field="chain")
         if self._history_told is not None and self.registry is not None:
@@ -231,17 +221,9 @@ class AuditReplay:
         if self.progress is not None:
             self.progress(self._next, self.head.tree_size)
 
-    def _cells_of(self, leaves: list[bytes]) -> bytes:
-        """Return the cells of the epoch that is next; a worker has hashed them on the way to the tiles."""
-        start = (self._next - self._from) // CELL_SIZE
-        return self._cells[start * HASH_SIZE : (start + len(leaves) // CELL_SIZE) * HASH_SIZE]
-
     def _verify(self, statement: Statement, key: PublicKey) -> None:
-        """Verify what no worker has; a registry never holds two keys of issuers for one (iss, kid).
-
-        Seals are verified here again: governors may replace the service key by one with the same kid.
-        """
-        if statement.kind == "seal" or statement.entry not in self._verified:
+        """Verify what no worker has; a registry never holds two keys of issuers for one (iss, kid)."""
+        if not self._waiting.is_verified(statement):
             statement.check_signature(key)
 
     def _check_rest(self, chunk: ExaminedChunk) -> None:
@@ -251,47 +233,15 @@ class AuditReplay:
         if chunk.bad_tile is not None:
             detail = "a stored tile is not what the entries hash to"
             raise ForkAlarm(detail, code="bad_tile", field="tile/0", index=chunk.bad_tile)
-        if len(self._leaves) - (self._next - self._from) > MAX_EPOCH_ENTRIES:
+        if self._waiting.end - self._next > MAX_EPOCH_ENTRIES:
             raise ForkAlarm("an epoch without a seal", code="bad_epoch", index=self._next)
         if chunk.misplaced is not None:
             detail = "the index of statements has this one elsewhere or not at all"
             raise ForkAlarm(detail, code="bad_entry", field="statements", index=chunk.misplaced)
 
-    def _first_alarm(self, alarm: ForkAlarm, chunk: ExaminedChunk) -> ForkAlarm:
-        """Return the alarm of the lowest index: a changed byte is named, and not what follows from it."""
-        start = self._next - self._from
-        chain = b"".join(extend_chain(self._chain_head, self._leaves[start:]))
-        stored = self._stored_chain[start * HASH_SIZE :]
-        bad_link = differs_at(chain, stored) if stored else None
-        bad_chain = None if bad_link is None else self._next + bad_link
-        places = [place for place in (chunk.bad_tile, bad_chain) if place is not None]
-        # The code of a rule names its entry; the others speak of the epoch up to its seal.
-        exact = alarm.code in ("bad_rule", "bad_entry")
-        until = alarm.index if exact else max(self._last, alarm.index or 0)
-        if not places or (until is not None and until < min(places)):
-            return alarm
-        first = min(places)
-        both = chunk.bad_tile == bad_chain if stored else alarm.code != "bad_tile" and alarm.index == first
-        if both:
-            detail = "a stored entry is not what the tree commits to"
-            return ForkAlarm(detail, code="bad_entry", field=alarm.field, index=first)
-        if first == chunk.bad_tile:
-            detail = "a stored tile is not what the entries hash to"
-            return ForkAlarm(detail, code="bad_tile", field="tile/0", index=first)
-        detail = "a stored chain value is not what the entries hash to"
-        return ForkAlarm(detail, code="bad_chain", field="chain", index=first)
-
     def _missing(self) -> ForkAlarm:
-        index = self._from + len(self._leaves)
-        return ForkAlarm("entries are missing", code="bad_checkpoint", field="tree_size", index=index)
-
-    def _forget_replayed(self) -> None:
-        done = self._next - self._from
-        del self._items[:done], self._leaves[:done]
-        self._stored_chain = self._stored_chain[done * HASH_SIZE :]
-        self._cells = self._cells[done // CELL_SIZE * HASH_SIZE :]
-        self._from = self._next
-        self._verified &= {item.entry for item in self._items if isinstance(item, Statement)}
+        detail = "entries are missing"
+        return ForkAlarm(detail, code="bad_checkpoint", field="tree_size", index=self._waiting.end)
 
     def _replay_genesis(self, items: list[Item]) -> list[bytes]:
         entries = [item.entry if isinstance(item, Statement) else PADDING for item in items]
@@ -325,9 +275,9 @@ class AuditReplay:
 
     def finish(self, source: Source) -> None:
         """Compare the end of the replay with the head, and the head with keys, witnesses and the one before."""
-        if self._from + len(self._leaves) != self.head.tree_size:
+        if self._waiting.end != self.head.tree_size:
             raise self._missing()
-        if self._leaves or self.registry is None:
+        if self._waiting.leaves or self.registry is None:
             raise ForkAlarm("the last epoch has no seal", code="bad_epoch", field="seal", index=self._next)
         self._tree.check_upper_tiles(source, self.head.tree_size)
         if self._tree.root() != self.head.root_hash:
@@ -337,20 +287,16 @@ class AuditReplay:
         assert self.heads is not None
         self.heads.check_newest(self._history)
         if self.heads.before is not None:
-            self._check_before(self.heads.before, source)
+            self._check_before(self.heads.before, self.registry.cells)
         source.check_rest(self.pin, self._counts.total() - self._counts["padding"])
 
-    def _check_before(self, before: Checkpoint, source: Source) -> None:
+    def _check_before(self, before: Checkpoint, cells: bytearray) -> None:
+        """Compare a head seen before with the cells, which have just been found to be those of the head."""
         if before.tree_size > self.head.tree_size:
             detail = "the head seen before is larger: the tail was cut off"
             raise ForkAlarm(detail, code="inconsistent", field="tree_size", index=self.head.tree_size)
-        size = self.head.tree_size
-
-        def read_tile(path: TilePath) -> bytes:
-            return source.tile(path.tile_level, path.index, path.width, size)
-
-        # The tiles have just been found equal to what the entries hash to.
-        if before.tree_size and root_at(before.tree_size, TileNodes(read_tile, size)) != before.root_hash:
+        count, rest = divmod(before.tree_size, CELL_SIZE)
+        if rest or (count and root_from_cells(memoryview(cells), count) != before.root_hash):
             raise ForkAlarm(
                 "the first entries do not give the head seen before", code="inconsistent", field="root"
             )
@@ -365,7 +311,7 @@ class AuditReplay:
             seal_entry=self._seal_entry,
             registry=self.registry,
             history=self._history,
-            counts=dict(self._counts - count_kinds(self._items)),
+            counts=dict(self._counts - count_kinds(self._waiting.items)),
             epochs=self._epochs,
             cosigned=self.heads.cosigned,
             cosigned_size=self.heads.cosigned_size,

@@ -184,7 +184,8 @@ class HttpFiles:
                     else:
                         return _body(answer, path, max_size)
             except self._errors as error:
-                if last:
+                # Who cannot be reached for the head is not there, or not at this address.
+                if last or path == CHECKPOINT:
                     raise _unreachable(path) from error
             except self._other_errors as error:
                 raise _unreachable(path) from error
