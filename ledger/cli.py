@@ -34,6 +34,7 @@ from ledger.core.pin import PIN_MAX_BYTES, Pin, format_pin, parse_pin
 from ledger.core.policy import MAX_POLICY_SIZE
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, LedgerError
+from ledger.explore_cli import explore_command
 from ledger.files import read_file, write_file
 from ledger.govern_cli import app as govern_app
 from ledger.govern_files import parse_charter_file, words_of
@@ -58,6 +59,7 @@ app = typer.Typer(
 )
 app.add_typer(govern_app, name="govern")
 app.add_typer(keys_app, name="keys")
+app.command("explore")(explore_command)
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
