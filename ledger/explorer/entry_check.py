@@ -46,6 +46,18 @@ def check_statement(
     return None
 
 
+def distrusted_from(statement: Statement, index: int, fold: GovernanceFold) -> int | None:
+    """Return the entry from which on the key of a credential is distrusted, None where this one is older or
+    its key is not.
+    """
+    if statement.kind != "credential" or fold.governance is None:
+        return None
+    issuer = fold.governance.issuers.get(statement.iss)
+    record = None if issuer is None else issuer.keys.get(statement.kid)
+    start = None if record is None else record.distrusted_from
+    return start if start is not None and index >= start else None
+
+
 def _service_key(statement: Statement, index: int, fold: GovernanceFold) -> PublicKey:
     key = fold.service_key_at(index)
     if key is None or key.kid != statement.kid:

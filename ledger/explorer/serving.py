@@ -5,6 +5,7 @@ explore(("data",), pin, host="127.0.0.1", port=8420, say=print, progress=...)
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -66,7 +67,17 @@ def explore(
         shown = f"[{host}]" if ":" in host else host
         listener.listen(config.backlog)
         say(f"Explore {copies[0].reader.head.origin} at http://{shown}:{listener.getsockname()[1]}/")
-        uvicorn.Server(config).run(sockets=[listener])
+        _run(uvicorn.Server(config), listener)
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        server.should_exit = True
+
+    # The server puts its own handlers in place while it runs, and raises what it caught again afterwards.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

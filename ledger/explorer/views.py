@@ -16,6 +16,7 @@ from typing import Any, Final
 from ledger.explorer.copy import EntryReport, LedgerCopy
 from ledger.explorer.copy_heads import HeadReport
 from ledger.explorer.diagnostic import diagnose
+from ledger.explorer.entry_check import distrusted_from
 from ledger.explorer.entry_index import EpochPlace
 from ledger.explorer.fold import Fault
 from ledger.govern_files import words_of
@@ -151,6 +152,9 @@ def entry_values(report: EntryReport, copy: LedgerCopy) -> dict[str, Any]:
         "inclusion": fault_values(report.inclusion),
         "head_holds": copy.head is not None and not copy.head.faults and copy.fold.is_pinned,
         "signed": report.statement is not None,
+        "distrusted_from": None
+        if report.statement is None
+        else distrusted_from(report.statement, index, copy.fold),
         "signature": fault_values(report.signature),
         "faults": [fault_values(fault) for fault in report.faults if fault != report.inclusion],
         "epoch": None if epoch is None else epoch_values(epoch),

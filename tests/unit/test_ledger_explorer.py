@@ -250,6 +250,16 @@ def test_an_issuer_is_shown_with_admission_keys_and_statements(explored: Explore
     browser.page("/issuers/nobody", 404)
 
 
+def test_a_credential_of_a_distrusted_key_is_under_review(explored: Explored) -> None:
+    browser = browse(explored.folder, explored.pin)
+    for index in (explored.index_of("credential", which) for which in range(121)):
+        statement = parse_statement(explored.ledger.entries[index])
+        if statement.iss == "consulate-2" or index % 40 == 0:
+            page = browser.page(f"/entries/{index}")
+            assert ("key_distrusted" in page.text) == (statement.iss == "consulate-2")
+            assert "Signed" in page.text
+
+
 def test_the_history_of_the_governance_is_in_order_with_approvals(explored: Explored) -> None:
     page = browse(explored.folder, explored.pin).page("/governance")
     actions = [
@@ -414,6 +424,7 @@ def test_the_command_serves_on_loopback_and_logs_nothing_of_a_search(
     finally:
         process.terminate()
         out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
     assert not re.search("Selam|77|search", said.replace(url, "") + out + err)
 
 
