@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -25,7 +25,7 @@ from ledger.core.actions import Change, DistrustKey, Suspend
 from ledger.core.calendar_days import month_of_seconds
 from ledger.core.chain import chain_start, extend_chain
 from ledger.core.claims import CredentialClaims
-from ledger.core.merkle import root_hash
+from ledger.core.merkle import leaf_hash, root_hash
 from ledger.core.pin import LeastTree, Pin, format_pin
 from ledger.core.statement import parse_statement, sign_credential, sign_statement
 from ledger.core.status_change import HolderProof, StatusChange, StatusRow
@@ -609,3 +609,72 @@ def test_an_outside_failure_is_not_the_fault_of_the_copy(
     assert "bad_" not in page.text
     with pytest.raises(StorageError):
         copy.read()
+
+
+# -- ledgers that lie consistently: tree, tiles, chain and head fit what the entries say -------------------
+
+
+def rewritten(explored: Explored, folder: Path, index: int, change: Callable[[bytes], bytes]) -> Path:
+    """The ledger stored with one entry changed, and everything else made to fit by who has the log's keys."""
+    epochs, first = [], 0
+    for entries, time_ms in explored.epochs:
+        place = index - first
+        inside = 0 <= place < len(entries)
+        epochs.append(([change(e) if inside and at == place else e for at, e in enumerate(entries)], time_ms))
+        first += len(entries)
+    return write_ledger(folder, explored.ledger, epochs)
+
+
+def faults_of(folder: Path, pin: Pin) -> list[tuple[str, int | None]]:
+    return [(fault.code, fault.index) for fault in read(folder, pin).faults]
+
+
+def test_a_seal_that_does_not_cover_what_is_before_it_is_named(explored: Explored, tmp_path: Path) -> None:
+    index = explored.index_of("credential", 3)
+    folder = rewritten(explored, tmp_path / "lie", index, flipped)
+    seals = [
+        index for index in range(explored.size) if read(folder, explored.pin).index.kind(index) == "seal"
+    ]
+    assert faults_of(folder, explored.pin) == [("bad_seal", seal) for seal in seals if seal > index]
+
+
+@pytest.mark.parametrize(("kind", "which", "code"), [("govern", 1, "bad_rule"), ("accept", 1, "bad_entry")])
+def test_an_approval_that_no_governor_signed_does_not_count(
+    explored: Explored, tmp_path: Path, kind: str, which: int, code: str
+) -> None:
+    index = explored.index_of(kind, which)
+    folder = rewritten(explored, tmp_path / "lie", index, flipped)
+    assert (code, index) in faults_of(folder, explored.pin)
+    governance = read(folder, explored.pin).fold.governance
+    assert governance is not None
+    assert ("civil-1" in governance.issuers) == (kind == "accept")
+
+
+def test_a_charter_that_its_own_key_did_not_sign_is_named(explored: Explored, tmp_path: Path) -> None:
+    folder = rewritten(explored, tmp_path / "lie", 0, flipped)
+    pin = Pin(explored.pin.origin, leaf_hash(flipped(explored.ledger.entries[0])))
+    details = [fault.detail for fault in read(folder, pin).faults if fault.index == 0]
+    assert "the signature does not verify (bad_signature)" in " ".join(details).lower()
+
+
+def test_a_distrust_from_long_ago_needs_all_governors_but_one_and_a_late_one_does_not(tmp_path: Path) -> None:
+    ledger = RecordingLedger(governors=5, threshold=3)
+    ledger.admit()
+    ledger.act("civil-1", DistrustKey(signer("issuer civil-1").public_key.kid, 0), approvals=3)
+    ledger.admit("consulate-2")
+    ledger.issue(ledger.admit("embassy-3"))
+    ledger.close_epoch(after_s=40 * 86_400)
+    ledger.act("consulate-2", DistrustKey(signer("issuer consulate-2").public_key.kid, 16), approvals=4)
+    folder = write_ledger(tmp_path / "ledger", ledger, ledger.__dict__["epochs"])
+    copy = read(folder, ledger.pin)
+    assert copy.faults == []
+    assert copy.fold.governance is not None
+    assert copy.fold.governance.effects == ledger.registry.effects
+
+
+def test_chain_values_that_follow_from_a_wrong_one_are_named_once(explored: Explored, folder: Path) -> None:
+    values = extend_chain(bytes(32), explored.ledger.leaves[60:])
+    with tampering(folder) as database:
+        rows = [(value, index) for index, value in enumerate(values, 60)]
+        database.executemany("UPDATE entries SET chain = ? WHERE leaf_index = ?", rows)
+    assert faults_of(folder, explored.pin) == [("bad_chain", 60)]

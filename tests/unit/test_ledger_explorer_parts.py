@@ -203,6 +203,23 @@ def test_a_head_that_nobody_signed_makes_no_fork(explored: Explored, fork: Explo
     assert "Not one history." in shown(*copies)
 
 
+def test_tiles_that_are_not_those_of_the_head_make_no_fork(
+    explored: Explored, fork: Explored, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(fork.folder, tmp_path / "copy"))
+    with tampering(explored.folder) as database:
+        query = "SELECT root, note, cosignatures FROM checkpoints WHERE size = ?"
+        head = database.execute(query, (explored.size,)).fetchone()
+    with tampering(folder) as database:
+        change = "UPDATE checkpoints SET root = ?, note = ?, cosignatures = ? WHERE size = ?"
+        database.execute(change, (*head, fork.size))
+    copies = read(explored.folder, explored.pin), read(folder, explored.pin)
+    found = compare(*copies)
+    assert found.trees_part_at == parting(explored, fork)
+    assert not found.is_fork
+    assert found.tile_fault is not None
+
+
 def test_a_shorter_copy_of_the_same_history_is_consistent(explored: Explored, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(explored.folder, tmp_path / "shorter"))
     cut = explored.size - 32
