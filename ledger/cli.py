@@ -36,6 +36,7 @@ from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, LedgerError
 from ledger.evidence_cli import app as evidence_app
 from ledger.evidence_cli import evidence_name, keep_evidence
+from ledger.explore_cli import explore_command
 from ledger.files import read_file, write_file
 from ledger.govern_cli import app as govern_app
 from ledger.govern_files import parse_charter_file, words_of
@@ -61,6 +62,7 @@ app = typer.Typer(
 app.add_typer(govern_app, name="govern")
 app.add_typer(keys_app, name="keys")
 app.add_typer(evidence_app, name="evidence")
+app.command("explore")(explore_command)
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
