@@ -128,7 +128,7 @@ class World:
         if self.keys is None:
             self.keys = open_key_files(self.data_dir / "keys", ORIGIN, passphrase)
         return [
-            Witness(signer, ORIGIN, self.log_keys(), folder / f"{i}.json", self.clock.seconds, replay)
+            Witness(signer, ORIGIN, self.log_keys(), folder / f"{i}.db", self.clock.seconds, replay)
             for i, (signer, replay) in enumerate(zip(witness_signers(), replays, strict=True))
         ]
 

@@ -117,7 +117,7 @@ def found_town(folder: Path, *, epoch_ms: int) -> Town:
     town = Town(folder)
     made = town.run_all(
         [
-            ("ledger", "witness", "w1", "w1.example"),
+            ("ledger", "witness", "make", "w1", "w1.example"),
             *(("ledger", "govern", "key", name, "--out", f"{name}.pem") for name in GOVERNORS),
             ("issuer", "init", "--id", "civil-1", "--authority", "interior", "--title", "Civil registry",
              "--ledger-origin", ORIGIN, "--rate", "100000"),
