@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from ledger.core.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint
 from ledger.core.cosignature import CosignerKey, check_cosignature, cosign
+from ledger.core.merkle import EMPTY_ROOT
 from ledger.core.note import (
     Note,
     NoteSigner,
@@ -148,12 +149,12 @@ class LogWitness:
         """
         self._state.keep_alarm(self.origin, Alarm(alarm.code, alarm.index, alarm.detail, note, self._now_s()))
 
-    def keep_evidence(self, signed: SignedCheckpoint, detail: str) -> None:
+    def keep_evidence(self, signed: SignedCheckpoint, detail: str, *, is_fork: bool = True) -> None:
         """Keep a checkpoint that the log signed and that speaks against it; errors as `condemn`."""
         checkpoint, note = signed.checkpoint, format_note(signed.note)
         self._state.keep_refused(
             self.origin,
-            RefusedHead(checkpoint.tree_size, checkpoint.root_hash, note, detail, self._now_s()),
+            RefusedHead(checkpoint.tree_size, checkpoint.root_hash, note, is_fork, detail, self._now_s()),
         )
 
     def alarm(self) -> Alarm | None:
@@ -164,9 +165,9 @@ class LogWitness:
         """Return the last checkpoint that was cosigned."""
         return self._state.head(self.origin)
 
-    def refused_count(self) -> int:
+    def fork_count(self) -> int:
         """Return how many signed checkpoints are kept that contradict what was cosigned."""
-        return self._state.refused_count(self.origin)
+        return sum(refused.is_fork for refused in self._state.refused(self.origin))
 
     def close(self) -> None:
         """Close the state; for who gave this witness a state of its own."""
@@ -195,8 +196,10 @@ class LogWitness:
         root = self._state.root_at(self.origin, checkpoint.tree_size)
         if root is not None and root != checkpoint.root_hash:
             self.keep_evidence(signed, "another root than the one that was cosigned for this size")
+        elif checkpoint.tree_size == 0 and checkpoint.root_hash != EMPTY_ROOT:
+            self.keep_evidence(signed, "a root for a tree of nothing")
         elif refusal.status == 422 and root is None:
-            self.keep_evidence(signed, "no proof that it extends what was cosigned")
+            self.keep_evidence(signed, "not proven to extend what was cosigned", is_fork=False)
 
     def _check_own(self, head: StoredHead | None) -> None:
         """Check the stored head by the witness's own signature on it.

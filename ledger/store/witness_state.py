@@ -5,7 +5,7 @@ disk in one step, before the answer goes out. Here that step is one transaction 
 `synchronous=FULL`. Nothing is ever taken back: triggers refuse a smaller tree, another root, and a deletion.
 
     cosigned   each checkpoint that was cosigned, whole, with the witness's newest line; the largest is the head
-    refused    checkpoints that the log signed and that contradict those
+    refused    checkpoints that the log signed and that contradict those, or were not proven to extend them
     alarms     why a log is refused for ever
     key_sets   keys of a log that were learnt by replaying it
 
@@ -46,6 +46,7 @@ _TABLES: Final = """
         size INTEGER NOT NULL,
         root BLOB NOT NULL CHECK (LENGTH(root) = 32),
         note TEXT NOT NULL,
+        is_fork INTEGER NOT NULL CHECK (is_fork IN (0, 1)),
         detail TEXT NOT NULL,
         time_s INTEGER NOT NULL,
         PRIMARY KEY (origin, size, root)
@@ -93,11 +94,20 @@ class StoredHead:
 
 @dataclass(frozen=True, slots=True)
 class RefusedHead:
-    """A checkpoint that the log signed and the witness did not cosign, with the reason and when (seconds)."""
+    """A checkpoint that the log signed and the witness did not cosign.
+
+    Attributes:
+        size, root, note: the checkpoint.
+        is_fork: whether it contradicts what was cosigned. If not, nobody proved that it extends that, which may
+            be the fault of whoever handed it in.
+        detail: why, in words.
+        time_s: when, POSIX time.
+    """
 
     size: int
     root: bytes
     note: str
+    is_fork: bool
     detail: str
     time_s: int
 
@@ -226,8 +236,17 @@ class WitnessState:
             ).fetchone()
             if count < MAX_REFUSED:
                 connection.execute(
-                    "INSERT INTO refused VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                    (origin, refused.size, refused.root, refused.note, refused.detail, refused.time_s),
+                    "INSERT INTO refused VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                    " SET is_fork = 1, detail = excluded.detail WHERE excluded.is_fork > is_fork",
+                    (
+                        origin,
+                        refused.size,
+                        refused.root,
+                        refused.note,
+                        refused.is_fork,
+                        refused.detail,
+                        refused.time_s,
+                    ),
                 )
 
     def keep_alarm(self, origin: str, alarm: Alarm) -> None:
@@ -256,19 +275,21 @@ class WitnessState:
         return None if row is None else Alarm(*row)
 
     def refused(self, origin: str) -> list[RefusedHead]:
-        """Return the checkpoints that speak against a log, oldest first; errors as `head`."""
+        """Return the checkpoints that were kept and never cosigned, oldest first; errors as `head`.
+
+        What was cosigned since, for the same size, tells whether one is a fork.
+        """
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT size, root, note, detail, time_s FROM refused WHERE origin = ? ORDER BY rowid",
+                "SELECT r.size, r.root, r.note, r.is_fork OR c.root IS NOT NULL, r.detail, r.time_s"
+                " FROM refused r LEFT JOIN cosigned c ON c.origin = r.origin AND c.size = r.size"
+                " WHERE r.origin = ? AND c.root IS NOT r.root ORDER BY r.rowid",
                 (origin,),
             ).fetchall()
-        return [RefusedHead(*row) for row in rows]
-
-    def refused_count(self, origin: str) -> int:
-        """Return how many checkpoints speak against a log; errors as `head`."""
-        with self._reading() as connection:
-            row = connection.execute("SELECT COUNT(*) FROM refused WHERE origin = ?", (origin,)).fetchone()
-        return int(row[0])
+        return [
+            RefusedHead(size, root, note, bool(is_fork), detail, time_s)
+            for size, root, note, is_fork, detail, time_s in rows
+        ]
 
     def cosigned(self, origin: str) -> list[StoredHead]:
         """Return every checkpoint that was cosigned for a log, by rising size; errors as `head`."""

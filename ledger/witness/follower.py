@@ -44,8 +44,9 @@ _PAGE: Final = 4_096
 _KEPT_ROOTS: Final = 65_536
 _log: Final = logging.getLogger("safeconduct.witness")
 
-Verdict = Literal["good", "wrong", "wait"]
-"""good: replayed, and signed with the keys of its time. wrong: not what the entries give. wait: not there yet."""
+Verdict = Literal["good", "wrong", "keys", "wait"]
+"""good: replayed, and signed with the keys of its time. wrong: not what the entries give, of which a signed head is
+known. keys: signed with others than those of its time. wait: not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class Follower:
         try:
             open_checkpoint(format_note(signed.note), keys)
         except CodedError:
-            return "wrong"
+            return "keys"
         return "good"
 
     # -- the thread -------------------------------------------------------------------------------------

@@ -42,8 +42,11 @@ def describe_state(folder: Path, evidence: Path | None = None) -> tuple[list[str
             if alarm is not None:
                 place = "" if alarm.index is None else f" at entry {alarm.index}"
                 lines.append(f"  Refused for ever: {alarm.code}{place}: {alarm.detail}")
-            lines += [f"  Contradicts: {item.size} entries, {item.detail}" for item in refused]
-            found |= alarm is not None or bool(refused)
+            lines += [
+                f"  {'Contradicts' if item.is_fork else 'Refused'}: {item.size} entries, {item.detail}"
+                for item in refused
+            ]
+            found |= alarm is not None or any(item.is_fork for item in refused)
         if evidence is not None:
             _write_evidence(state, evidence)
     return lines, found

@@ -24,6 +24,7 @@ from ledger.core.witness_protocol import (
     Acceptance,
     Answer,
     Refusal,
+    decide,
     format_refusal,
     origin_of,
     parse_add_checkpoint,
@@ -156,7 +157,9 @@ class WitnessService:
             return format_refusal(Refusal(400, error.code, error.detail))
         watched = self._watched.get(origin_of(request))
         if watched is None:
-            return format_refusal(Refusal(404, "not_found", "this witness does not know the log"))
+            refusal = decide(request, None)
+            assert isinstance(refusal, Refusal)
+            return format_refusal(refusal)
         decision = await self._in_thread(watched.witness.consider, request)
         if watched.follower is not None:
             if isinstance(decision, Refusal) and decision.status == 403:
@@ -203,6 +206,9 @@ class WitnessService:
             return None
         if verdict == "wait":
             return Answer(503, TEXT_TYPE, b"the log is being replayed\n", RETRY_AFTER_S)
+        if verdict == "keys":
+            detail = "the keys that signed it do not hold for this tree"
+            return format_refusal(Refusal(403, "bad_checkpoint", detail))
         detail = "the checkpoint is not what the entries of the log give"
         await self._in_thread(watched.witness.keep_evidence, decision.signed, detail)
         return format_refusal(Refusal(422, "bad_checkpoint", detail))
@@ -228,7 +234,7 @@ def _health_of(watched: _Watched) -> LogHealth:
         code="" if alarm is None else alarm.code,
         index=None if alarm is None else alarm.index,
         detail="" if alarm is None else alarm.detail,
-        contradictions=witness.refused_count(),
+        contradictions=witness.fork_count(),
         replayed=None if status is None else status.size,
         problem="" if status is None else status.problem,
     )
