@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -37,11 +38,14 @@ from ledger.service.replay import Replay
 
 POLL_S: Final = 10.0
 """How often the ledger is looked at without being asked to cosign anything."""
+_LEAST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 60.0
 _IN_MEMORY_ENTRIES: Final = 65_536
 """So many new entries at most are held in memory; more are read twice where something is wrong with them."""
 _PAGE: Final = 4_096
 _KEPT_ROOTS: Final = 65_536
+_DOUBT_S: Final = 2.0
+"""How long a head that the entries do not give is not tried again."""
 _log: Final = logging.getLogger("safeconduct.witness")
 
 Verdict = Literal["good", "wrong", "keys", "wait"]
@@ -91,7 +95,8 @@ class Follower:
         self._history = KeyHistory()
         self._replay = self._new_replay()
         self._roots: OrderedDict[int, bytes] = OrderedDict()
-        self._size = 0
+        self._size = self._forgotten = 0
+        self._doubted: dict[tuple[int, bytes], float] = {}
         self._failures = 0
         self._problem = ""
         self._guard = threading.Lock()
@@ -147,7 +152,7 @@ class Follower:
     def _verdict(self, signed: SignedCheckpoint) -> Verdict:
         checkpoint = signed.checkpoint
         with self._guard:
-            if checkpoint.tree_size > self._size or checkpoint.tree_size < next(iter(self._roots), 0):
+            if not self._forgotten < checkpoint.tree_size <= self._size:
                 return "wait"
             if self._roots.get(checkpoint.tree_size) != checkpoint.root_hash:
                 return "wrong"
@@ -173,35 +178,58 @@ class Follower:
                 self._tell(alarm.code)
                 break  # remembered; this log is refused for ever
             except CodedError as error:
-                self._failures, problem = self._failures + 1, error.code
+                self._failures, problem = min(self._failures + 1, 16), error.code
                 _log.warning("%s cannot be replayed at present: %s", self._witness.origin, error.code)
             except Exception:
                 _log.exception("%s cannot be replayed", self._witness.origin)
-                self._failures, problem = self._failures + 1, "storage_failed"
+                self._failures, problem = min(self._failures + 1, 16), "storage_failed"
             self._tell(problem)
             if self._failures:
-                # Not woken by requests: a source that fails is given time.
-                self._stopping.wait(min(0.5 * 2 ** min(self._failures, 8), _LONGEST_PAUSE_S))
+                self._stopping.wait(_LEAST_PAUSE_S)  # whatever requests come in meanwhile
+                self._wake.wait(min(_LEAST_PAUSE_S * 2**self._failures, _LONGEST_PAUSE_S))
             else:
                 self._wake.wait(self._poll_s)
         self._close_source()
 
     def _follow_once(self) -> None:
-        """Replay up to what was asked for; without that, up to what the ledger shows."""
+        """Replay up to what was asked for, and up to what the ledger shows."""
         alarm = self._witness.alarm()
         if alarm is not None:
             raise ForkAlarm(alarm.detail, code=alarm.code, index=alarm.index)
+        size = self._size
+        doubt = self._take_wanted()
+        if self._size == size:
+            self._take_shown()
+        if doubt is not None and self._size == size:
+            raise doubt
+
+    def _take_wanted(self) -> CodedError | None:
+        """Replay up to the head that was asked for; return why that did not go.
+
+        Raises:
+            ForkAlarm: it breaks a rule.
+        """
         with self._guard:
-            wanted = self._wanted
-        if wanted is not None and wanted.checkpoint.tree_size > self._size:
-            try:
-                self._advance(wanted.checkpoint, format_note(wanted.note), is_signed=True)
-            except CodedError:
-                # It may be a head that only a thief of keys signed: the next look is at the ledger itself.
-                with self._guard:
-                    self._wanted = None if self._wanted is wanted else self._wanted
-                raise
-            return
+            wanted, self._wanted = self._wanted, None
+        if wanted is None or wanted.checkpoint.tree_size <= self._size:
+            return None
+        head = wanted.checkpoint
+        now_s, place = time.monotonic(), (head.tree_size, head.root_hash)
+        self._doubted = {key: at for key, at in self._doubted.items() if now_s - at < _DOUBT_S}
+        if place in self._doubted:
+            return None
+        try:
+            self._advance(head, format_note(wanted.note), is_signed=True)
+        except ForkAlarm:
+            raise
+        except CodedError as error:
+            # It may be a head of a thief of the log's keys: asking for it again and again holds nothing up.
+            self._doubted[place] = now_s
+            return error
+        return None
+
+    def _take_shown(self) -> None:
+        """Replay up to the head that the ledger shows."""
         note = self._open_source().checkpoint()
         head = parse_checkpoint(parse_note(note).text)
         if head.origin != self._pin.origin:
@@ -311,11 +339,11 @@ class Follower:
             self._history.note_epoch(size, replay.registry.governance)
             self._roots[size] = replay.frontier.root()
             if len(self._roots) > _KEPT_ROOTS:
-                self._roots.popitem(last=False)
+                self._forgotten = self._roots.popitem(last=False)[0]
 
     def _begin_again(self) -> None:
         with self._guard:
-            self._history, self._size = KeyHistory(), 0
+            self._history, self._size, self._forgotten = KeyHistory(), 0, 0
             self._roots.clear()
             self._replay = self._new_replay()
 

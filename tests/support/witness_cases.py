@@ -7,6 +7,7 @@ One table for the decision, for the server and for what a client makes of the an
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
@@ -64,10 +65,16 @@ def foreign_note(size: int) -> str:
 
 
 def proof(old: int, new: int, history: str = "true") -> tuple[bytes, ...]:
+    return proof_over(leaves(new, history), old)
+
+
+def proof_over(row: Sequence[bytes], old: int) -> tuple[bytes, ...]:
+    """The proof that the first `old` leaves are a prefix of all."""
+    new = len(row)
     if old == 0 or old >= new:
         return ()
     found: dict[tuple[int, int], bytes] = {}
-    row, level = leaves(new, history), 0
+    level = 0
     while row:
         found |= {(level, index): node for index, node in enumerate(row)}
         row = [node_hash(a, b) for a, b in zip(row[::2], row[1::2], strict=False)]
