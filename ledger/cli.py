@@ -44,9 +44,9 @@ from ledger.governor_keys import read_public_key
 from ledger.inspect import describe_entry, describe_report
 from ledger.keys_cli import app as keys_app
 from ledger.ledger_arguments import parse_number
-from ledger.local_witness import make_local_witness
 from ledger.prompts import passphrase_from
 from ledger.terminal import accept_any_console
+from ledger.witness_cli import app as witness_app
 
 DEFAULT_PROFILES: Final = ("sc:identity=4:1095", "sc:companion=3:90")
 """vct=digests:days of the profiles that come with the project."""
@@ -63,6 +63,7 @@ app.add_typer(govern_app, name="govern")
 app.add_typer(keys_app, name="keys")
 app.add_typer(evidence_app, name="evidence")
 app.command("explore")(explore_command)
+app.add_typer(witness_app, name="witness")
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
@@ -168,6 +169,10 @@ def serve(
         list[Path] | None,
         typer.Option(help="Directory of a witness to run in this process; for demonstrations only."),
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=URL: ask a witness of the policy at this address instead of the policy's."),
+    ] = None,
     access_log: Annotated[
         bool, typer.Option("--access-log", help="Log method, route and status; never who, never what.")
     ] = False,
@@ -187,24 +192,12 @@ def serve(
         port=port,
         lock=lock,
         local_witnesses=local_witness or [],
+        witnesses=witness or [],
         access_log=access_log,
         passphrase=passphrase_from(passphrase_file, "the ledger's keys"),
         now_ms=_now_ms,
         say=lambda text: _out.print(text),
     )
-
-
-@app.command()
-def witness(
-    directory: Annotated[Path, typer.Argument(help="New directory of the witness.")],
-    name: Annotated[str, typer.Argument(help="Its key name, such as w1.example.")],
-    passphrase_file: PassphraseFile = None,
-) -> None:
-    """Make a local witness for demonstrations, and print its line of a witness policy."""
-    vkey = make_local_witness(
-        directory, name, passphrase_from(passphrase_file, "the witness's new key", new=True)
-    )
-    _out.print(f"witness {directory.name} {vkey}")
 
 
 @app.command("audit")

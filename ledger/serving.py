@@ -13,19 +13,21 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from ledger.api import create_app
-from ledger.errors import StorageError
-from ledger.local_witness import open_local_witness
+from ledger.errors import LedgerError, StorageError
 from ledger.service.founding import load_charter
 from ledger.service.keys import log_verifier_keys
 from ledger.service.service import LedgerService, open_service
 from ledger.service.settings import load_settings
-from ledger.service.witnesses import WitnessClient
+from ledger.service.witnesses import LocalWitness
+from ledger.witness.client import HttpWitnesses
+from ledger.witness.local import open_local_witness
 
 SHUTDOWN_S = 10
 """How long requests under way may take once the service is told to stop."""
@@ -38,6 +40,7 @@ def serve_ledger(
     port: int,
     lock: Path | None,
     local_witnesses: Sequence[Path],
+    witnesses: Sequence[str] = (),
     access_log: bool,
     passphrase: Callable[[], bytes],
     now_ms: Callable[[], int],
@@ -50,6 +53,7 @@ def serve_ledger(
         host, port: where to listen; port 0 takes a free one.
         lock: place of the checkpoint lock, or None for the one that was chosen at the beginning.
         local_witnesses: directories of witnesses that run in this process.
+        witnesses: NAME=URL each, in place of the address that the witness policy has for a witness.
         access_log: whether method, route and status of requests are logged.
         passphrase: opens the private keys; asked once.
         now_ms: the clock.
@@ -59,25 +63,44 @@ def serve_ledger(
         ForkAlarm: code lock_mismatch, or the code with which the database contradicts itself.
         StorageError: not_reachable without a quorum of witnesses; read_only where another process writes;
             wrong_secret; not_found; storage_failed, also where the port is taken.
+        LedgerError: code bad_input, a witness that the policy does not name, or without an address.
     """
     secret = passphrase()
     chosen: dict[str, Any] = {"access_log": access_log}
     if lock is not None:
         chosen["lock"] = lock
-    clients = _open_witnesses(data_dir, local_witnesses, lambda: secret, now_ms)
-    listener = _listen(host, port)
-    try:
+    listener = listen_on(host, port)
+    with ExitStack() as stack:
+        stack.callback(listener.close)
+        locals_ = [
+            stack.enter_context(local)
+            for local in _local_witnesses(data_dir, local_witnesses, secret, now_ms)
+        ]
+        remote = HttpWitnesses(witnesses, but=[client.key for client in locals_])
         service = open_service(
-            data_dir, passphrase=lambda: secret, now_ms=now_ms, witnesses=clients, **chosen
+            data_dir,
+            passphrase=lambda: secret,
+            now_ms=now_ms,
+            witnesses=locals_,
+            find_witnesses=remote,
+            **chosen,
         )
+        try:
+            remote.check(service.witness_policy)
+        except LedgerError:
+            service.close()
+            raise
         if access_log:
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-        asyncio.run(_run(service, listener, say))
-    finally:
-        listener.close()
+        asyncio.run(_run(service, listener, say, remote))
 
 
-async def _run(service: LedgerService, listener: socket.socket, say: Callable[[str], None]) -> None:
+async def _run(
+    service: LedgerService,
+    listener: socket.socket,
+    say: Callable[[str], None],
+    remote: HttpWitnesses,
+) -> None:
     config = uvicorn.Config(
         create_app(service),
         lifespan="off",  # started and stopped here: its refusals are ours to report
@@ -94,32 +117,40 @@ async def _run(service: LedgerService, listener: socket.socket, say: Callable[[s
     # The server puts its own handlers in place while it runs, and raises what it caught again afterwards.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    await service.start()
-    try:
-        host, port = listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(remote.aclose)
+        await service.start()
+        stack.push_async_callback(service.stop)
         listener.listen(config.backlog)
-        say(f"Serving {service.origin} at http://{shown}:{port}")
+        say(f"Serving {service.origin} at {shown_address(listener)}")
         await server.serve(sockets=[listener])
-    finally:
-        await service.stop()
 
 
-def _open_witnesses(
-    data_dir: Path, folders: Sequence[Path], passphrase: Callable[[], bytes], now_ms: Callable[[], int]
-) -> list[WitnessClient]:
+def _local_witnesses(
+    data_dir: Path, folders: Sequence[Path], secret: bytes, now_ms: Callable[[], int]
+) -> list[AbstractContextManager[LocalWitness]]:
     if not folders:
         return []
     charter = load_charter(load_settings(data_dir)).body
     log_keys = log_verifier_keys(charter.origin, charter.log_keys)
     return [
-        open_local_witness(folder, passphrase, charter.origin, log_keys, lambda: now_ms() // 1000)
+        open_local_witness(folder, lambda: secret, charter.origin, log_keys, lambda: now_ms() // 1000)
         for folder in folders
     ]
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port without answering on it yet."""
+def shown_address(listener: socket.socket) -> str:
+    """Return the address that a socket is bound to, as people type it."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """Take the port without answering on it yet.
+
+    Raises:
+        StorageError: it is taken, or not an address of this machine.
+    """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

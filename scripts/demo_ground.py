@@ -170,7 +170,7 @@ class Ground:
             self._witness_keys[name],
             ORIGIN,
             log_verifier_keys(ORIGIN, charter.log_keys),
-            folder / "state.json",
+            folder / "state.db",
             lambda: now_ms() // 1000,
             replay,
         )

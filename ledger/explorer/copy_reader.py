@@ -119,15 +119,14 @@ class CopyReader:
             ForkAlarm: code bad_checkpoint, a row is not of its form.
         """
         with self._lock:
-            stored = self._source.heads()
+            stored = self._source.heads(first_size - 1)
             if stored is None:
                 return None
             found = {}
             for head in stored:
                 if head.size > last_size:
                     break
-                if head.size >= first_size:
-                    found[head.size] = head
+                found[head.size] = head
             return found
 
     def _extra_entries(self) -> Fault | None:

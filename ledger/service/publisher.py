@@ -34,6 +34,8 @@ from ledger.store.entries import LedgerReader, LedgerWriter, StoredCheckpoint
 
 _log: Final = logging.getLogger("safeconduct.ledger")
 _RETRY_S: Final = 5.0
+_MISSING_RETRY_S: Final = 60.0
+"""A witness that is missing on a published head is asked for it again after so many seconds."""
 _LONGEST_RECOSIGN_S: Final = 3600.0
 
 
@@ -78,6 +80,7 @@ class Publisher:
         self._timeout_s = timeout_s
         self._recosign_s = min(recosign_s, _LONGEST_RECOSIGN_S)
         self._sizes: dict[CosignerKey, int] = {}
+        self._cosigned: dict[CosignerKey, tuple[int, float]] = {}  # size, and when by the loop's clock
         self._latest = published
         self._tried_size = 0
         self._wake = asyncio.Event()
@@ -96,6 +99,10 @@ class Publisher:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def ask(self, clients: Sequence[WitnessClient]) -> None:
+        """Ask these witnesses from the next round on."""
+        self._clients = tuple(clients)
 
     def wake(self) -> None:
         """Say that there is a new head."""
@@ -146,6 +153,8 @@ class Publisher:
             try:
                 if not await self._publish_once():
                     pause_s = _RETRY_S
+                elif self._is_any_missing():
+                    pause_s = min(pause_s, _MISSING_RETRY_S)
             except CodedError as error:
                 _log.error("a head could not be published: %s", error.code)
                 pause_s = _RETRY_S
@@ -161,6 +170,8 @@ class Publisher:
         head, snapshot = await sequencer.between_epochs(self._take)
         self._latest = snapshot
         text = await self._cosign(head, snapshot.checkpoint)
+        # Also short of a quorum: the lines that are there are not asked for again.
+        self._latest = with_checkpoint(snapshot, text)
         policy = self._policy_at(head.size)
         is_met = policy.satisfied(_times(text, policy))
         if is_met:
@@ -209,6 +220,11 @@ class Publisher:
             text = published.checkpoint
         return head, take_snapshot(self._sequencer.registry, head.size, text, latest)
 
+    def _is_any_missing(self) -> bool:
+        """Whether a witness of the policy has not cosigned the newest head."""
+        head = self.published
+        return head is not None and len(self.cosigned_by()) < len(self._policy_at(head.size).witnesses)
+
     async def _cosign(self, head: StoredCheckpoint, text: str) -> str:
         """Return the text with a new line of each witness that answered well."""
         answers = await asyncio.gather(*(self._ask(client, head) for client in self._clients))
@@ -218,6 +234,10 @@ class Publisher:
         return text
 
     async def _ask(self, client: WitnessClient, head: StoredCheckpoint) -> NoteSignature | None:
+        now_s = asyncio.get_running_loop().time()
+        size, cosigned_s = self._cosigned.get(client.key, (0, 0.0))
+        if size == head.size and now_s - cosigned_s < self._recosign_s / 2:
+            return None  # its line is young; only those that are missing are asked
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._ask_from_its_size(client, head)
@@ -227,6 +247,7 @@ class Publisher:
             _log.warning("witness %s did not cosign: %s", client.key.name, code)
             return None
         self._sizes[client.key] = head.size
+        self._cosigned[client.key] = head.size, now_s
         return line
 
     async def _ask_from_its_size(self, client: WitnessClient, head: StoredCheckpoint) -> str:

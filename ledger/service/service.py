@@ -10,7 +10,7 @@ await service.stop()
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 from ledger.core.cose_key import PublicKey, Signer
 from ledger.core.fields import format_list_uri
 from ledger.core.govern_hint import MAX_HELD, GovernHint
+from ledger.core.policy import Policy, parse_policy
 from ledger.core.registry.governance import Effect
 from ledger.core.registry.issuers import Issuer
 from ledger.core.tiles import parse_tile_path
@@ -41,6 +42,9 @@ from ledger.service.witnesses import LocalWitness, WitnessClient
 from ledger.store.engine import open_engine
 from ledger.store.entries import LedgerWriter, StoredCheckpoint
 from ledger.store.lock import CheckpointLock, hold_directory
+
+FindWitnesses = Callable[[Sequence[Policy]], Sequence[WitnessClient]]
+"""Policies -> clients of the witnesses that they name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class LedgerService:
         now_ms: Clock,
         limit: RateLimit,
         resources: ExitStack,
+        find_witnesses: FindWitnesses | None = None,
     ) -> None:
         governance = loaded.registry.governance
         self.settings = settings
@@ -96,7 +101,9 @@ class LedgerService:
         self._history = loaded.history
         self._store = store
         self._loaded = loaded
-        self._clients = tuple(clients)
+        self._given_clients = tuple(clients)
+        self._clients = self._given_clients
+        self._find_witnesses = find_witnesses
         self._now_ms = now_ms
         self._resources = resources
         self._cells = loaded.cells
@@ -129,6 +136,7 @@ class LedgerService:
             on_quorum=self._on_quorum,
         )
         self._teach_witnesses()
+        self._meet_witnesses()
 
     # -- life -------------------------------------------------------------------------------------------
 
@@ -169,6 +177,7 @@ class LedgerService:
         size = plan.rows.checkpoint.size
         if self._history.note_epoch(size, self.sequencer.registry.governance):
             self._teach_witnesses()
+        self._meet_witnesses()
         if self._history.bridges[-1:] == [size]:
             self.sequencer.expect_bridge(size)
         self.publisher.wake()
@@ -189,6 +198,15 @@ class LedgerService:
             if isinstance(client, LocalWitness):
                 for pair in self._history.all_log_keys():
                     client.learn_log_keys(pair)
+
+    def _meet_witnesses(self) -> None:
+        """Ask the witnesses that the policy of the head names, and those that the next epoch will need."""
+        if self._find_witnesses is None:
+            return
+        scheduled = self.sequencer.registry.governance.terms.opened().witness_policy
+        policies = [self.witness_policy, parse_policy(scheduled)]
+        self._clients = (*self._given_clients, *self._find_witnesses(policies))
+        self.publisher.ask(self._clients)
 
     def _receipts_signer(self, size: int) -> Signer:
         return self._ring.receipts_signer(self._history.receipts_key_at(size))
@@ -261,6 +279,11 @@ class LedgerService:
     def head(self) -> StoredCheckpoint:
         """The newest committed head."""
         return self.sequencer.head
+
+    @property
+    def witness_policy(self) -> Policy:
+        """The policy that the newest head is to satisfy."""
+        return self._history.policy_at(self.head.size)
 
     def checkpoint(self) -> str:
         """Return the best checkpoint: the newest that witnesses cosigned as the policy asks.
@@ -385,6 +408,7 @@ def open_service(
     passphrase: Passphrase,
     now_ms: Clock,
     witnesses: Sequence[WitnessClient] = (),
+    find_witnesses: FindWitnesses | None = None,
     settings: LedgerSettings | None = None,
     keys: LedgerKeys | Sequence[LedgerKeys] | None = None,
     limit: RateLimit | None = None,
@@ -397,6 +421,7 @@ def open_service(
         passphrase: opens the private keys; not asked where `keys` are given.
         now_ms: milliseconds since 1970, UTC.
         witnesses: whom to ask for cosignatures; those that the charter's policy does not name do not count.
+        find_witnesses: gives clients of the witnesses that policies name; asked again when governors exchange them.
         settings: all settings, in place of the stored ones; or single ones by name in `chosen`.
         keys: signers from elsewhere: those in use, and any that governors are to decide on.
         limit: statements per issuer.
@@ -430,5 +455,5 @@ def open_service(
         ring.settle(terms)
         return LedgerService(
             used, ring, store, lock, loaded, witnesses, now_ms,
-            limit or TokenBuckets(used.rate_per_s, used.rate_burst), stack.pop_all(),
+            limit or TokenBuckets(used.rate_per_s, used.rate_burst), stack.pop_all(), find_witnesses,
         )  # fmt: skip

@@ -25,11 +25,11 @@ from ledger.core.merkle import Frontier, root_at
 from ledger.core.note import parse_note
 from ledger.core.policy import Policy
 from ledger.core.registry import Registry
-from ledger.errors import CodedError, ForkAlarm, StorageError
+from ledger.errors import CodedError, ForkAlarm, StorageError, VerificationError
 from ledger.service.plan import EpochPlan, TreeState, check_lock_note, replan_epoch
 from ledger.service.replay import Replay
 from ledger.service.snapshots import Snapshot, take_snapshot
-from ledger.service.witnesses import WitnessClient, check_answered
+from ledger.service.witnesses import ProbedWitness, WitnessClient, check_answered
 from ledger.store.entries import LedgerReader, LedgerWriter, StoredCheckpoint
 from ledger.store.lock import CheckpointLock, LockedHead
 from ledger.store.tiles import TileEdge
@@ -233,29 +233,77 @@ async def ask_witnesses(
 
     Raises:
         ForkAlarm: code lock_mismatch, a witness holds a larger checkpoint with our own valid signatures, or
-            another root of a size that we have.
+            another root of a size that we have; or says so without showing it.
         StorageError: code not_reachable, no quorum answered.
     Source: docs/protocol.md, section 5.
     """
-    origin = loaded.registry.governance.origin
     policy = loaded.history.policy_at(loaded.head.size)
     pairs = [*loaded.history.all_log_keys(), *own_pairs]
     names = {key: name for name, key in policy.witness_keys().items()}
     known = [client for client in clients if client.key in names]
-    notes = await asyncio.gather(*(_last_note(client, origin, timeout_s) for client in known))
-    answers = {names[client.key]: note for client, (ok, note) in zip(known, notes, strict=True) if ok}
-    for note in answers.values():
-        if note is not None:
-            await asyncio.to_thread(_check_seen, store, loaded.head, note, pairs)
+    found = await asyncio.gather(*(_look(client, store, loaded.head, pairs, timeout_s) for client in known))
+    answers = {names[client.key]: note for client, (ok, note) in zip(known, found, strict=True) if ok}
     check_answered(answers, policy.satisfied(answers), loaded.head.size == loaded.genesis_size)
 
 
-async def _last_note(client: WitnessClient, origin: str, timeout_s: float) -> tuple[bool, str | None]:
+async def _look(
+    client: WitnessClient,
+    store: LedgerReader,
+    head: StoredCheckpoint,
+    pairs: Sequence[LogKeys],
+    timeout_s: float,
+) -> tuple[bool, str | None]:
+    """Return whether a witness answered, and what it has seen; "" where it has seen us and shows no note.
+
+    Raises:
+        ForkAlarm: code lock_mismatch, as `ask_witnesses`.
+    """
+    origin = parse_checkpoint(parse_note(head.note).text).origin
+    answered, note = False, None
     try:
         async with asyncio.timeout(timeout_s):
-            return True, await client.last_checkpoint(origin)
+            note = await client.last_checkpoint(origin)
+            answered = True
     except (CodedError, TimeoutError, OSError):
-        return False, None
+        pass
+    if note is not None:
+        await asyncio.to_thread(_check_seen, store, head, note, pairs)
+    if isinstance(client, ProbedWitness):
+        # What it shows may be old, and 404 may mean that it shows nothing at all.
+        size = await _probe(client, head, timeout_s)
+        if size is None:
+            return answered and note is not None, note
+        return True, note or ("" if size else None)
+    return answered, note
+
+
+async def _probe(client: ProbedWitness, head: StoredCheckpoint, timeout_s: float) -> int | None:
+    """Return the size that a witness has seen by the protocol itself, None without an answer.
+
+    Raises:
+        ForkAlarm: code lock_mismatch, it says that it has seen more, or another tree. It may lie, and its word
+            is no evidence; but going on where it tells the truth would be a fork for good.
+    """
+    try:
+        async with asyncio.timeout(2 * timeout_s):
+            size = await client.seen_size(head.note, head.size)
+    except VerificationError as error:
+        if error.code == "inconsistent":
+            raise ForkAlarm(
+                "a witness says that it has seen another tree of our size",
+                field="witnesses",
+                code="lock_mismatch",
+            ) from error
+        return None
+    except (CodedError, TimeoutError, OSError):
+        return None
+    if size > head.size:
+        raise ForkAlarm(
+            f"a witness says that it has seen {size} entries; this database ends at {head.size}",
+            field="witnesses",
+            code="lock_mismatch",
+        )
+    return size
 
 
 def _check_seen(store: LedgerReader, head: StoredCheckpoint, note: str, pairs: Sequence[LogKeys]) -> None:

@@ -1,9 +1,10 @@
 """Witnesses: who confirms that everybody is shown the same ledger, and how one is asked.
 
 C2SP tlog-witness and tlog-cosignature, docs/protocol.md sections 5 and 8. `WitnessClient` is what the service
-asks; it may stand for a server elsewhere or for a `Witness` in this process. `Witness` is a whole witness: it
-cosigns a checkpoint only if it extends the last one that it cosigned, and remembers that durably before it
-answers. With a `Replay` it also runs the rules over every new entry, and cosigns only what they accept.
+asks; it may stand for a server elsewhere (`ledger.witness.client`) or for a `Witness` in this process.
+`Witness` is a whole witness of one log: it cosigns a checkpoint only if it extends the last one that it
+cosigned, and remembers that durably before it answers. With a `Replay` it also runs the rules over every new
+entry, and cosigns only what they accept.
 
     witness = Witness(MlDsa44Cosigner("w1.example", seed), origin, log_keys, path, now_s)
     client = LocalWitness(witness)
@@ -12,21 +13,17 @@ answers. With a `Replay` it also runs the rules over every new entry, and cosign
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from ledger.core.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
-from ledger.core.cosignature import CosignerKey, cosign
-from ledger.core.merkle import EMPTY_ROOT, check_consistency
-from ledger.core.note import NoteSigner, VerifierKey, format_signature_line
-from ledger.errors import LedgerError, StorageError, VerificationError
-from ledger.service.replay import Replay
-from ledger.store.lock import sync_directory
+from ledger.core.cosignature import CosignerKey
+from ledger.core.note import NoteSigner, VerifierKey
+from ledger.core.witness_protocol import Acceptance, AddCheckpoint, Refusal
+from ledger.errors import LedgerError, MalformedError, StorageError, VerificationError
+from ledger.service.log_witness import LogWitness
+from ledger.store.witness_state import WitnessState
 
 
 class WitnessConflictError(LedgerError):
@@ -64,16 +61,39 @@ class WitnessClient(Protocol):
         ...
 
 
-class Witness:
-    """A witness of one log. Methods may be called from any thread.
+@runtime_checkable
+class ProbedWitness(Protocol):
+    """A witness whose word on what it cosigned last may be old or missing, and who is asked by the protocol."""
+
+    async def seen_size(self, note: str, tree_size: int) -> int:
+        """Return the size that it cosigned last, after handing it our head where it never saw the log.
+
+        Args:
+            note, tree_size: our own last head.
+
+        Raises:
+            VerificationError: code inconsistent, it has seen another tree of this size; otherwise it does not
+                take the checkpoint.
+            StorageError: code not_reachable, it does not answer.
+        """
+        ...
+
+
+class Replays(Protocol):
+    """Whatever runs the rules over a growing ledger; `ledger.service.replay.Replay` is one."""
+
+    def advance(self, size: int, root: bytes) -> object:
+        """Replay up to the tree of this size and root, or raise ForkAlarm."""
+        ...
+
+
+class Witness(LogWitness):
+    """A witness of one log for this process: raises where a server would answer with a status.
 
     Args:
-        signer: Ed25519 (0x04) or ML-DSA-44 (0x06) cosigner.
-        origin: the log.
-        log_keys: its verifier keys; both must have signed what is cosigned.
-        state_path: file that remembers the last cosigned checkpoint; in a directory of the witness's own.
-        now_s: POSIX time in seconds.
+        state: what the witness remembers, or the file of it, which is made if it is not there.
         replay: runs the rules over new entries; None for a plain witness.
+        signer, origin, log_keys, now_s: as `LogWitness`.
     """
 
     def __init__(
@@ -81,94 +101,50 @@ class Witness:
         signer: NoteSigner,
         origin: str,
         log_keys: Sequence[VerifierKey],
-        state_path: Path,
+        state: WitnessState | Path,
         now_s: Callable[[], int],
-        replay: Replay | None = None,
+        replay: Replays | None = None,
     ) -> None:
-        self.origin = origin
-        self._signer = signer
-        self._log_keys = [tuple(log_keys)]
-        self._state_path = state_path
-        self._now_s = now_s
+        opened = state if isinstance(state, WitnessState) else _open_or_create(state)
+        super().__init__(signer, origin, log_keys, opened, now_s)
         self._replay = replay
-        self._guard = threading.Lock()
-
-    @property
-    def key(self) -> CosignerKey:
-        """The key of its cosignatures."""
-        return self._signer.verifier_key
-
-    def learn_log_keys(self, log_keys: Sequence[VerifierKey]) -> None:
-        """Take other keys of the log too, after governors decided on them; those known stay good."""
-        if tuple(log_keys) not in self._log_keys:
-            self._log_keys = [*self._log_keys, tuple(log_keys)]
-
-    def last_checkpoint(self, origin: str) -> str | None:
-        """Return the last note that it cosigned, None if it never did or the log is not known to it.
-
-        Raises:
-            StorageError: its state cannot be read.
-        """
-        if origin != self.origin:
-            return None
-        try:
-            stored = json.loads(self._state_path.read_text(encoding="utf-8"))
-            note = stored["note"]
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StorageError("the state of the witness cannot be read", field="witness") from error
-        return str(note)
+        self._replaying = threading.Lock()
 
     def add_checkpoint(self, old_size: int, proof: Sequence[bytes], note: str) -> str:
         """Check, remember durably, then cosign; all or nothing, one at a time.
 
         Raises:
             WitnessConflictError: `old_size` is not the size that it cosigned last.
+            MalformedError: not a checkpoint, or a smaller one than the proof starts from.
             VerificationError: code bad_checkpoint where the log's signatures are not good, inconsistent
                 where the proof is not.
             ForkAlarm: the replay found an entry, an epoch or a seal that the rules do not accept.
             StorageError: its state cannot be read or written.
         """
-        with self._guard:
-            opened = self._open(note)
-            new = opened.checkpoint
-            last = self._last()
-            if old_size != last.tree_size:
-                raise WitnessConflictError(last.tree_size)
-            check_consistency(last.tree_size, last.root_hash, new.tree_size, new.root_hash, tuple(proof))
-            if self._replay is not None:
+        request = AddCheckpoint(old_size, tuple(proof), note)
+        decision = self.consider(request)
+        if isinstance(decision, Acceptance) and self._replay is not None:
+            with self._replaying:
+                new = decision.signed.checkpoint
                 self._replay.advance(new.tree_size, new.root_hash)
-            line = cosign(self._signer, new, opened.note.text, self._now_s())
-            text = format_signature_line(line)
-            self._remember(note + text)
-            return text
+        answer = decision if isinstance(decision, Refusal) else self.cosign(request)
+        if isinstance(answer, Refusal):
+            raise error_of(answer)
+        return answer
 
-    def _last(self) -> Checkpoint:
-        note = self.last_checkpoint(self.origin)
-        if note is None:
-            return Checkpoint(self.origin, 0, EMPTY_ROOT)
-        return self._open(note).checkpoint
 
-    def _open(self, note: str) -> SignedCheckpoint:
-        """Open a checkpoint under any keys of the log that are known; the error is that of the newest."""
-        *older, newest = self._log_keys
-        for log_keys in reversed(older):
-            with suppress(VerificationError):
-                return open_checkpoint(note, log_keys)
-        return open_checkpoint(note, newest)
+def error_of(refusal: Refusal) -> LedgerError:
+    """Return the error that a refusal is for a client in this process."""
+    if refusal.size is not None:
+        return WitnessConflictError(refusal.size)
+    if refusal.status == 400:
+        return MalformedError(refusal.detail, field="checkpoint", code=refusal.code)
+    code = "bad_checkpoint" if refusal.status == 403 else refusal.code
+    return VerificationError(code, refusal.detail, field="witness")
 
-    def _remember(self, note: str) -> None:
-        aside = self._state_path.with_name(self._state_path.name + ".new")
-        try:
-            with aside.open("w", encoding="utf-8") as file:
-                json.dump({"note": note}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(self._state_path)
-            sync_directory(self._state_path.parent)
-        except OSError as error:
-            raise StorageError("the state of the witness cannot be written", field="witness") from error
+
+def _open_or_create(path: Path) -> WitnessState:
+    return WitnessState.open(path) if path.exists() else WitnessState.create(path)
 
 
 class LocalWitness:

@@ -172,8 +172,8 @@ def _no_lock(detail: str) -> ForkAlarm:
 
 
 @contextmanager
-def hold_directory(data_dir: Path) -> Iterator[None]:
-    """Be the only writer of a data directory.
+def hold_directory(data_dir: Path, what: str = "this ledger") -> Iterator[None]:
+    """Be the only writer of a data directory; `what` is what it holds, for the refusal.
 
     Raises:
         StorageError: code read_only, another process writes there.
@@ -183,7 +183,7 @@ def hold_directory(data_dir: Path) -> Iterator[None]:
         guard.acquire(timeout=0)
     except Timeout as error:
         raise StorageError(
-            "another process writes this ledger; only one may", field="writer", code="read_only"
+            f"another process writes {what}; only one may", field="writer", code="read_only"
         ) from error
     try:
         yield

@@ -87,6 +87,7 @@ class World:
     issuer: SoftwareSigner = field(default_factory=lambda: SoftwareSigner.from_seed("p256", seed("issuer")))
     keys: LedgerKeys | None = None
     charter_hash: bytes = b""
+    witness_policy: str = ""
 
     def found(self) -> World:
         counter = itertools.count()
@@ -95,7 +96,7 @@ class World:
             origin=ORIGIN,
             governors=tuple((f"governor-{i}", governor(i).public_key) for i in range(3)),
             threshold=2,
-            witness_policy=policy_text(self.threshold),
+            witness_policy=self.witness_policy or policy_text(self.threshold),
             epoch_ms=self.epoch_ms,
             profiles=PROFILES,
             random_bytes=lambda n: hashlib.shake_256(b"keys %d" % next(counter)).digest(n),
@@ -128,7 +129,7 @@ class World:
         if self.keys is None:
             self.keys = open_key_files(self.data_dir / "keys", ORIGIN, passphrase)
         return [
-            Witness(signer, ORIGIN, self.log_keys(), folder / f"{i}.json", self.clock.seconds, replay)
+            Witness(signer, ORIGIN, self.log_keys(), folder / f"{i}.db", self.clock.seconds, replay)
             for i, (signer, replay) in enumerate(zip(witness_signers(), replays, strict=True))
         ]
 

@@ -27,7 +27,7 @@ START_LIMIT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running `sc-ledger serve`."""
+    """A running `sc-ledger serve`, or `sc-ledger witness serve`."""
 
     process: subprocess.Popen[str]
     url: str
@@ -89,14 +89,20 @@ class Town:
     @contextmanager
     def serve(self, *arguments: str) -> Iterator[Server]:
         """Serve the ledger on a free port with its local witness; ended at the end, if it still runs."""
-        process = self.start("ledger", "serve", "data", "--port", "0", "--local-witness", "w1", *arguments)
+        with self.listen("serve", "data", "--port", "0", "--local-witness", "w1", *arguments) as server:
+            yield server
+
+    @contextmanager
+    def listen(self, *arguments: str) -> Iterator[Server]:
+        """Run a command of `sc-ledger` that says where it listens; ended at the end, if it still runs."""
+        process = self.start("ledger", *arguments)
         guard = threading.Timer(START_LIMIT_S, process.kill)
         guard.start()
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             guard.cancel()
-            if not line.startswith("Serving "):
+            if not line.startswith(("Serving ", "Witness ")):
                 raise AssertionError(f"{line}\n{process.communicate(timeout=30)}")
             yield Server(process, line.split()[-1])
         finally:
@@ -117,7 +123,7 @@ def found_town(folder: Path, *, epoch_ms: int) -> Town:
     town = Town(folder)
     made = town.run_all(
         [
-            ("ledger", "witness", "w1", "w1.example"),
+            ("ledger", "witness", "make", "w1", "w1.example"),
             *(("ledger", "govern", "key", name, "--out", f"{name}.pem") for name in GOVERNORS),
             ("issuer", "init", "--id", "civil-1", "--authority", "interior", "--title", "Civil registry",
              "--ledger-origin", ORIGIN, "--rate", "100000"),

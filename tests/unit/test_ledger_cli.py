@@ -396,8 +396,8 @@ def test_a_ledger_that_was_not_founded_or_whose_lock_is_gone_does_not_serve(cons
 
 
 def test_a_local_witness_gives_a_line_that_a_policy_takes(console: Console) -> None:
-    assert console.run("witness", "w1", "w1.example") == 0
+    assert console.run("witness", "make", "w1", "w1.example") == 0
     assert console.prepare(policy=console.out + "quorum w1\n") == 0
-    assert console.run("witness", "w1", "w1.example") == 1
-    assert console.run("witness", "w2", "has a space") == 1
+    assert console.run("witness", "make", "w1", "w1.example") == 1
+    assert console.run("witness", "make", "w2", "has a space") == 1
     assert not (console.folder / "w2").exists()

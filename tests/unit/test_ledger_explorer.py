@@ -37,15 +37,8 @@ from ledger.explorer.serving import LOOPBACK
 from ledger.govern_files import words_of
 from ledger.inspect import describe_entry
 from tests.support.ledgers import TinyCard, signer
-from tests.unit.test_ledger_audit import (
-    RecordingLedger,
-    change_entry,
-    change_tile,
-    flipped,
-    served,
-    tampering,
-    write_ledger,
-)
+from tests.support.stored_ledgers import served, tampering, write_ledger
+from tests.unit.test_ledger_audit import RecordingLedger, change_entry, change_tile, flipped
 from tests.unit.test_verifier_api import Client
 from tests.unit.test_verifier_pages import Page
 

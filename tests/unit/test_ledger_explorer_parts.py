@@ -29,7 +29,8 @@ from ledger.explorer.entry_index import EntryIndex
 from ledger.explorer.list_views import describe_pause, pages_of
 from ledger.explorer.proof_steps import steps_of_inclusion
 from ledger.explorer.views import indented, visible
-from tests.unit.test_ledger_audit import change_entry, change_tile, flipped, served, tampering
+from tests.support.stored_ledgers import served, tampering
+from tests.unit.test_ledger_audit import change_entry, change_tile, flipped
 from tests.unit.test_ledger_explorer import Browser, Explored, explored, read
 
 __all__ = ["explored"]

@@ -43,7 +43,6 @@ from ledger.govern_files import (
 from ledger.governance_view import fold_bundle
 from ledger.governor_keys import format_public_key, make_governor_key, open_private_key, parse_public_key
 from ledger.inspect import describe_action, describe_entry, describe_governance, format_time
-from ledger.local_witness import make_local_witness, open_local_witness
 from ledger.problems import answer_of
 from ledger.remote import RemoteLedger
 from tests.support.ledgers import TinyLedger, signer
@@ -216,18 +215,6 @@ def test_an_accept_is_of_the_governor_whose_key_signs(tiny: TinyLedger) -> None:
 def test_times_beyond_the_calendar_are_told_in_seconds() -> None:
     assert format_time(-1) == "second -1"
     assert format_time(0) == "1970-01-01 00:00 UTC"
-
-
-def test_a_local_witness_opens_with_its_own_key_only(tmp_path: Path) -> None:
-    vkey = make_local_witness(tmp_path / "w", "w1.example", lambda: b"right words")
-    opened = open_local_witness(tmp_path / "w", lambda: b"right words", "o.example", (), lambda: 0)
-    assert opened.key.name == "w1.example"
-    assert vkey.startswith("w1.example+")
-    make_local_witness(tmp_path / "v", "w1.example", lambda: b"right words")
-    (tmp_path / "w" / "witness.vkey").write_bytes((tmp_path / "v" / "witness.vkey").read_bytes())
-    with pytest.raises(LedgerError) as caught:
-        open_local_witness(tmp_path / "w", lambda: b"right words", "o.example", (), lambda: 0)
-    assert caught.value.code == "malformed"
 
 
 def remote(*answers: httpx.Response) -> RemoteLedger:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ledger.service.settings import LedgerSettings
 from ledger.service.witnesses import LocalWitness, Witness, WitnessClient, WitnessConflictError
 from ledger.store.engine import open_engine
 from ledger.store.entries import LedgerReader
+from ledger.store.witness_state import WitnessState
 from tests.support.log_service import ORIGIN, World, policy_text
 
 
@@ -265,10 +265,10 @@ def test_a_witness_remembers_before_it_answers(
     head = reader(world).head()
     assert head is not None
 
-    def no_disk(note: str) -> None:
+    def no_disk(*_: object) -> bool:
         raise StorageError("no space", field="witness")
 
-    monkeypatch.setattr(witness, "_remember", no_disk)
+    monkeypatch.setattr(WitnessState, "remember", no_disk)
     with pytest.raises(StorageError):
         witness.add_checkpoint(0, (), head.note)
     assert witness.last_checkpoint(ORIGIN) is None
@@ -280,13 +280,14 @@ def test_a_witness_remembers_before_it_answers(
 
 
 def test_a_damaged_state_of_a_witness_is_not_taken_for_none(world: World, tmp_path: Path) -> None:
-    witness = world.witnesses(tmp_path / "w")[0]
-    (tmp_path / "w" / "0.json").write_text("{")
-    with pytest.raises(StorageError):
-        witness.last_checkpoint(ORIGIN)
-    (tmp_path / "w" / "0.json").write_text(json.dumps({"note": "no note"}))
-    with pytest.raises(CodedError):
+    one, two, _ = world.witnesses(tmp_path / "w")
+    for witness in (one, two):
         witness.add_checkpoint(0, (), reader(world).head().note)  # type: ignore[union-attr]
+        witness.close()
+    for damage in (b"{", b"", b"\0" * 8192, (tmp_path / "w" / "1.db").read_bytes()):
+        (tmp_path / "w" / "0.db").write_bytes(damage)
+        with pytest.raises(StorageError):
+            world.witnesses(tmp_path / "w")
 
 
 def test_a_replaying_witness_cosigns_what_the_rules_accept(world: World, tmp_path: Path) -> None:
@@ -341,7 +342,7 @@ def test_a_witness_of_another_name_does_not_count(world: World, tmp_path: Path) 
         Ed25519Cosigner("stranger.test", bytes(32)),
         ORIGIN,
         world.log_keys(),
-        tmp_path / "s.json",
+        tmp_path / "s.db",
         world.clock.seconds,
     )
     text, _ = grown(world, [LocalWitness(one), LocalWitness(two), LocalWitness(stranger)], range(1))
