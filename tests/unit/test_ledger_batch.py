@@ -88,6 +88,7 @@ def test_other_bytes_are_no_answers(data: bytes) -> None:
 
 
 def test_the_caps_hold() -> None:
+    assert (MAX_BATCH_ITEMS, MAX_BATCH_BYTES) == (1_000, 4_194_304)
     assert len(parse_batch(format_batch([b"x"] * MAX_BATCH_ITEMS))) == MAX_BATCH_ITEMS
     assert code(parse_batch, format_batch([b"x"] * (MAX_BATCH_ITEMS + 1))) == "too_large"
     assert code(parse_batch, bytes(MAX_BATCH_BYTES + 1)) == "too_large"

@@ -18,6 +18,8 @@ from ledger.errors import StorageError
 from ledger.service.deltas import MAX_IDLE_DAYS, DeltaFolder
 from ledger.service.service import LedgerService
 from ledger.service.witnesses import LocalWitness
+from ledger.store.engine import DATABASE_NAME, open_engine
+from ledger.store.entries import LedgerWriter
 from tests.support.ledgers import TinyLedger
 from tests.support.log_service import World
 
@@ -156,3 +158,20 @@ def test_a_delta_that_cannot_be_written_does_not_stop_the_ledger(tmp_path: Path)
         assert parse_bundle(bundle).tree_size == service.head.size
 
     run(world, body)
+
+
+def test_a_delta_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    folder, day = DeltaFolder(tmp_path), date(2026, 9, 21)
+    for data in (b"first", b"second"):
+        folder._write(f"{day.isoformat()}.cbor", data)
+    assert folder.read(day) == b"first"
+
+
+def test_a_bridge_stays_as_it_was_when_its_quorum_was_first_there(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger").found()
+    store = LedgerWriter(open_engine(world.data_dir / DATABASE_NAME))
+    for text in ("first", "renewed"):
+        store.keep_bridge(16, text)
+    # One of a larger tree is none of this bundle's.
+    assert (store.bridges(), store.bridges(16), store.bridges(15)) == ({16: "first"}, {16: "first"}, {})
+    store.engine.dispose()

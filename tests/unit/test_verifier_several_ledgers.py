@@ -168,3 +168,29 @@ def test_another_least_tree_is_no_pin(least: object) -> None:
     with pytest.raises(MalformedError) as caught:
         parse_pin(json.dumps(value).encode())
     assert caught.value.code == "bad_input"
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_ledger_that_has_the_card_is_taken_before_one_that_does_not_reach_it(swapped: bool) -> None:
+    here, short = TinyLedger(), TinyLedger("ledger.example/other")
+    civil = here.admit()
+    short.admit()
+    card = here.issue(civil)
+    here.close_epoch()
+    assert card.index >= short.tree_size
+    lists = [here.trusted(), short.trusted()][:: -1 if swapped else 1]
+    assert judge(card.front(), lists, here.now_s).codes == ()
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_ledger_that_does_not_reach_the_card_is_taken_before_one_that_lacks_it(swapped: bool) -> None:
+    here, other = TinyLedger(), TinyLedger("ledger.example/other")
+    civil = here.admit()
+    other.admit()
+    old = here.trusted()
+    other.admit("b")
+    card = here.issue(civil)
+    here.close_epoch()
+    assert old.tree_size <= card.index < other.tree_size
+    lists = [old, other.trusted()][:: -1 if swapped else 1]
+    assert judge(card.front(), lists, here.now_s).codes == ("not_yet_listed",)
