@@ -21,6 +21,7 @@ from ledger.core.evidence.bodies import (
     BrokenChain,
     BrokenRule,
     Fork,
+    OmittedAction,
     SavedBasis,
     TamperedEntry,
     WrongRoot,
@@ -342,7 +343,7 @@ _ITEM = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(KINDS)), st.dictionaries(st.integers(1, 6), _ITEM, max_size=6))
 def test_any_body_is_evidence_or_malformed(kind: str, body: dict[int, Any]) -> None:
     data = cbor.encode({1: 1, 2: kind, 3: b"charter", 4: [], 5: [], 6: "note", 7: body})
@@ -694,3 +695,93 @@ def test_no_mixture_of_honest_parts_accuses_the_operator(honest: LyingLedger, da
 def test_the_parts_of_the_tests_are_those_of_the_tree(honest: LyingLedger) -> None:
     """The reader of nodes that these tests use gives the root that the ledger signs."""
     assert nodes(honest.leaves)(4, 0) == root_hash(honest.leaves[:16])
+
+
+# -- what would accuse an honest operator if a check were missing ---------------------------------------------
+
+
+def test_the_action_that_retired_stolen_log_keys_cannot_be_left_out() -> None:
+    ledger = young()
+    stolen = ledger.log_signers
+    ledger.rotate("log-keys")
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+    size, terms = ledger.tree_size, ledger.terms()
+    lies = [
+        sign_checkpoint(Checkpoint(ledger.origin, size, root), stolen, ledger.now_s)
+        for root in (bytes(32), b"1" * 32)
+    ]
+    hidden = replace(terms, actions=terms.actions[:-1])
+    evidence = prove_fork(hidden, lies[0], size, lies[1], size, ledger.node())
+    assert refused(evidence, ledger.pin) == "seals"
+    assert refused(replace(evidence, terms=terms), ledger.pin) == "note"
+
+
+def test_a_path_from_a_made_up_prefix_leads_to_no_head() -> None:
+    ledger = young()
+    size = ledger.tree_size
+    assert size == 64
+    for other in (16, 32):
+        path = b"".join(prove_consistency(other, size, ledger.node()))
+        evidence = Evidence(
+            ledger.terms(), ledger.heads[size], Fork(ledger.heads[other], b"made up" + bytes(25), path)
+        )
+        assert refused(evidence, ledger.pin) == "path"
+
+
+def test_a_seal_that_is_not_in_the_tree_breaks_no_chain() -> None:
+    ledger = young()
+    first, size = ledger.ends[-2], ledger.tree_size
+    span = show_span(first, ledger.leaves[first:], ledger.entries.__getitem__, ledger.node())
+    elsewhere = ledger.other_seal(chain=bytes(32))
+    evidence = prove_broken_chain(ledger.terms(), ledger.head(), size, span, elsewhere, ledger.node())
+    assert refused(evidence, ledger.pin) == "seal"
+
+
+def test_made_up_peaks_under_an_honest_seal_give_no_wrong_root() -> None:
+    ledger = young()
+    first, size = 32, ledger.tree_size
+    assert first in ledger.ends
+    made_up = [*[bytes(32)] * 31, ledger.leaves[31]]
+    leaves = ledger.leaves[first:]
+    span = show_span(first, leaves, ledger.entries.__getitem__, nodes(made_up))
+    evidence = prove_wrong_root(ledger.terms(), ledger.heads[size], span, ledger.heads[first])
+    assert refused(evidence, ledger.pin) == "peaks"
+
+
+def test_terms_that_end_with_the_basis_end_with_its_seal() -> None:
+    ledger = young()
+    evidence, pin = lying_seal(ledger)
+    before = parse_statement(ledger.entries[ledger.ends[-2] - 1]).body
+    other = sign_statement(
+        "seal", ledger.origin, ledger.origin, replace(before, chain=bytes(32)), ledger.service
+    )
+    terms = replace(evidence.terms, seals=(*evidence.terms.seals[:-1], other))
+    assert refused(replace(evidence, terms=terms), pin) == "seals"
+
+
+def test_terms_that_end_with_the_basis_know_no_later_head() -> None:
+    ledger = young()
+    evidence, pin = rule_below_the_head(ledger)
+    assert isinstance(evidence.body, BrokenRule)
+    short = ledger.terms(len(evidence.body.basis))
+    assert refused(replace(evidence, terms=short), pin) == "seals"
+
+
+def test_entries_under_another_charter_are_no_basis() -> None:
+    ledger, other = young(), LyingLedger(quorum=1)
+    other.admit()
+    other.lie_in_seal(status_digest=bytes(32))
+    accused, _ = broken_rule(other)
+    assert other.log_signers[0].verifier_key == ledger.log_signers[0].verifier_key
+    evidence = replace(accused, terms=ledger.terms())
+    assert refused(evidence, ledger.pin) == "basis"
+
+
+def test_an_approval_that_is_not_in_the_tree_makes_no_action() -> None:
+    ledger = young()
+    evidence, pin = omitted_action(ledger)
+    body = evidence.body
+    assert isinstance(body, OmittedAction)
+    moved = tuple(replace(placed, path=bytes(len(placed.path))) for placed in body.approvals)
+    assert refused(replace(evidence, body=OmittedAction(moved)), pin) == "path"
