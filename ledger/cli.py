@@ -250,7 +250,7 @@ def audit_command(
             progress=lambda done, total: progress.update(task, completed=done, total=total),
             allow_uncosigned=allow_uncosigned,
             state=state,
-            remark=_err.print,
+            remark=lambda text: _err.print(text, markup=False, highlight=False),
             history=history,
         )
     if as_json:

@@ -34,7 +34,7 @@ from ledger.core.registry.saved import MAX_STATE_BYTES, format_state, parse_stat
 from ledger.core.seal import Seal
 from ledger.core.statement import parse_statement
 from ledger.core.tiles import TILE_SIZE_BYTES, TILE_WIDTH
-from ledger.errors import LedgerError, MalformedError
+from ledger.errors import LedgerError, MalformedError, StorageError
 from ledger.files import OWNER_ONLY, read_file, replace_file
 
 MAX_SAVED_BYTES: Final = MAX_STATE_BYTES + (1 << 26)
@@ -112,9 +112,13 @@ def read_saved_audit(path: Path, pin: Pin) -> SavedAudit | None:
         LedgerError: code bad_input, it is of another ledger.
         StorageError: it cannot be read.
     """
-    if not path.exists():
-        return None
-    saved = parse_saved_audit(read_file(path, max_size=MAX_SAVED_BYTES, field="state"))
+    try:
+        data = read_file(path, max_size=MAX_SAVED_BYTES, field="state")
+    except StorageError as error:
+        if error.code == "not_found":
+            return None
+        raise
+    saved = parse_saved_audit(data)
     if not saved.pin.same_ledger(pin):
         raise LedgerError("bad_input", f"{path} is the state of another ledger", field="state")
     return saved
