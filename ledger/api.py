@@ -10,7 +10,6 @@ rule lives here. Neither bodies nor queries nor addresses are logged.
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -27,9 +26,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.batches import MEDIA_TYPE as BATCH_TYPE
 from ledger.batches import answer_batch, take_batch
-from ledger.core import cbor
 from ledger.core.batch import MAX_BATCH_BYTES, parse_batch
-from ledger.core.cose_key import PublicKey, format_cose_key
+from ledger.core.key_set import format_key, format_key_set, key_name
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, MalformedError, StorageError, VerificationError
 from ledger.ledger_page import add_ledger_pages
@@ -198,20 +196,15 @@ def _add_key_routes(app: FastAPI, service: LedgerService) -> None:
     @app.get("/.well-known/scitt-keys", tags=["keys"])
     async def get_keys() -> Response:
         """Keys of receipts, a COSE Key Set, the one in use first."""
-        keys = [_named(key) for key in service.receipts_keys]
-        return Response(cbor.encode(keys), media_type=CBOR_TYPE)
+        return Response(format_key_set(service.receipts_keys), media_type=CBOR_TYPE, headers=MOVING)
 
     @app.get("/.well-known/scitt-keys/{kid}", tags=["keys"])
     async def get_key(kid: str) -> Response:
         """One key of receipts; `kid` in base64url."""
         for key in service.receipts_keys:
-            if kid == base64.urlsafe_b64encode(key.kid).rstrip(b"=").decode("ascii"):
-                return Response(cbor.encode(_named(key)), media_type=CBOR_TYPE)
+            if kid == key_name(key):
+                return Response(format_key(key), media_type=CBOR_TYPE, headers=MOVING)
         raise VerificationError("not_found", "no such key", field="kid")
-
-
-def _named(key: PublicKey) -> dict[int, Any]:
-    return {**format_cose_key(key), 2: key.kid}
 
 
 def _add_error_handlers(app: FastAPI) -> None:

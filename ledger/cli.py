@@ -43,6 +43,8 @@ from ledger.keys_cli import app as keys_app
 from ledger.ledger_arguments import parse_number
 from ledger.local_witness import make_local_witness
 from ledger.prompts import passphrase_from
+from ledger.proof_cli import app as proof_app
+from ledger.publish_cli import publish
 from ledger.terminal import accept_any_console
 
 DEFAULT_PROFILES: Final = ("sc:identity=4:1095", "sc:companion=3:90")
@@ -58,6 +60,8 @@ app = typer.Typer(
 )
 app.add_typer(govern_app, name="govern")
 app.add_typer(keys_app, name="keys")
+app.add_typer(proof_app, name="proof")
+app.command("publish")(publish)
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
