@@ -54,11 +54,12 @@ class StaticFolder:
             self._aside.mkdir(parents=True, exist_ok=True)
         guard = FileLock(self._aside / _GUARD_NAME, thread_local=False)
         try:
-            with _disk("the folder cannot be written"):
-                guard.acquire(timeout=0)
-        except Timeout as error:
+            guard.acquire(timeout=0)
+        except Timeout as error:  # an OSError too, and no failure of the disk
             detail = "another process publishes into this folder; only one may"
             raise StorageError(detail, field="folder", code="read_only") from error
+        except OSError as error:
+            raise StorageError("the folder cannot be written", field="folder") from error
         try:
             with _disk("the folder cannot be written"):
                 for path in self._aside.iterdir():
@@ -76,7 +77,7 @@ class StaticFolder:
         """
         target = self.root / path
         with _disk("a file cannot be read"):
-            if not target.exists():
+            if not target.is_file():
                 return None
             with target.open("rb") as file:
                 data = file.read(max_size + 1)

@@ -142,12 +142,12 @@ class RemoteSource:
     def _keys(self, bundle: bytes, opened: OpenedBundle) -> tuple[PublicKey, ...]:
         """Return the key set if governors decided on each of its keys, and the one in use is among them."""
         decided = _decided(bundle, opened)
-        for path in (KEYS_ADDRESS, KEYS_PATH):
-            data = self._read(path, MAX_KEY_SET_BYTES)
+        for path in (KEYS_PATH, KEYS_ADDRESS):
             try:
+                data = self._read(path, MAX_KEY_SET_BYTES)
                 keys = parse_key_set(data) if data is not None else []
-            except MalformedError:
-                continue
+            except (StorageError, MalformedError):
+                continue  # many servers answer for the folder of that name; a mirror can do without keys
             if opened.governance.receipts_key in keys and set(keys) <= decided:
                 return tuple(keys)
         return ()

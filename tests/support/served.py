@@ -21,12 +21,15 @@ Body = Callable[[httpx.AsyncClient, LedgerService], Coroutine[Any, Any, None]]
 WAIT = {"Prefer": "wait"}
 
 
-def run(world: World, body: Body, **chosen: Any) -> None:
-    """Run a test's body against the service of a ledger whose issuer civil-1 is admitted."""
+def run(world: World, body: Body, opened: Callable[..., LedgerService] | None = None, **chosen: Any) -> None:
+    """Run a test's body against the service of a ledger whose issuer civil-1 is admitted.
+
+    `opened` opens the service from witnesses and settings; `World.open` if it is absent.
+    """
 
     async def whole() -> None:
         clients = [LocalWitness(witness) for witness in world.witnesses(world.data_dir.parent / "w")]
-        service = world.open(clients, **chosen)
+        service = (opened or world.open)(clients, **chosen)
         app = create_app(service)
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
