@@ -69,6 +69,11 @@ class StaticFolder:
         finally:
             guard.release()
 
+    def has(self, path: str) -> bool:
+        """Return whether a file is there."""
+        with _disk("a file cannot be read"):
+            return (self.root / path).is_file()
+
     def read(self, path: str, *, max_size: int) -> bytes | None:
         """Return the content of a file, None where it is not there.
 

@@ -108,7 +108,10 @@ def publish_once(
     for done, path in enumerate(paths, 1):
         written += folder.keep(format_tile_path(path), tiles.read(path))
         progress(done, len(paths))
-    written += _write_others(folder, new)
+    for day in new.deltas:
+        if check or not folder.has(f"delta/{day}"):
+            written += folder.keep(f"delta/{day}", source.read_delta(day))
+    written += _write_keys(folder, new)
     folder.settle()
     changed = before_text is None or _is_newer(new, before_text)
     if changed:
@@ -172,9 +175,9 @@ def _paths(source: PublicationSource, old_size: int, new_size: int) -> list[Tile
     return sorted(paths, key=lambda path: (path.tile_level, path.index, path.level == ENTRIES, path.width))
 
 
-def _write_others(folder: StaticFolder, new: Publication) -> int:
-    """Write deltas and keys; return how many files are new."""
-    written = sum(folder.keep(f"delta/{day}", data) for day, data in new.deltas.items())
+def _write_keys(folder: StaticFolder, new: Publication) -> int:
+    """Write the keys of receipts; return how many files are new."""
+    written = 0
     if new.keys:
         written += sum(folder.keep(f"{KEYS_ADDRESS}/{key_name(key)}", format_key(key)) for key in new.keys)
         key_set = format_key_set(new.keys)

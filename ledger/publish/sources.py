@@ -10,13 +10,13 @@ witnesses, with the trust bundle of that head, opened against the pin. Tiles are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from ledger.core.bundle import MAX_BUNDLE_SIZE, parse_bundle
+from ledger.core.bundle import MAX_BUNDLE_SIZE, MAX_NOTE_SIZE, parse_bundle
 from ledger.core.charter import Charter
 from ledger.core.cose_key import PublicKey
 from ledger.core.key_set import MAX_KEY_SET_BYTES, parse_key_set
@@ -44,13 +44,13 @@ class Publication:
         bundle: its bytes.
         keys: every receipts key, the newest first; empty where the source shows none that the bundle
             vouches for.
-        deltas: by day `YYYY-MM-DD`, the deltas of days that are over; empty from an address.
+        deltas: the days `YYYY-MM-DD` that are over and have a delta; none from an address.
     """
 
     opened: OpenedBundle = field(repr=False)
     bundle: bytes = field(repr=False)
     keys: tuple[PublicKey, ...]
-    deltas: Mapping[str, bytes] = field(repr=False)
+    deltas: tuple[str, ...]
 
     @property
     def checkpoint(self) -> str:
@@ -72,6 +72,9 @@ class PublicationSource(Protocol):
     def read_tile(self, path: TilePath) -> bytes:
         """Return a tile or entry bundle of the newest publication, not checked."""
 
+    def read_delta(self, day: str) -> bytes:
+        """Return the delta of a day that the newest publication names."""
+
     def sizes(self, above: int, upto: int) -> Iterable[int]:
         """Return the sizes in (above, upto] at which epochs ended, as far as the source knows them."""
 
@@ -82,6 +85,7 @@ class StoredSource:
     def __init__(self, data_dir: Path, pin: Pin | None, progress: Progress) -> None:
         self._heads = StoredHeads(data_dir, progress)
         self._pin = pin
+        self._opened: tuple[bytes, OpenedBundle] | None = None
 
     def newest(self) -> Publication:
         """Replay what is new, and return the newest head with its quorum; errors as `StoredHeads.newest`.
@@ -90,12 +94,17 @@ class StoredSource:
             BundleError: the bundle does not verify, or is not of the pinned ledger.
         """
         stored = self._heads.newest()
-        opened = open_bundle(stored.bundle, self._pin or stored.pin)
-        return Publication(opened, stored.bundle, stored.keys, self._heads.deltas())
+        if self._opened is None or self._opened[0] is not stored.bundle:
+            self._opened = (stored.bundle, open_bundle(stored.bundle, self._pin or stored.pin))
+        return Publication(self._opened[1], stored.bundle, stored.keys, self._heads.deltas())
 
     def read_tile(self, path: TilePath) -> bytes:
         """Read a tile; ForkAlarm bad_tile where it is missing."""
         return self._heads.read_tile(path)
+
+    def read_delta(self, day: str) -> bytes:
+        """Read a delta; StorageError where it cannot be read."""
+        return self._heads.read_delta(day)
 
     def sizes(self, above: int, upto: int) -> Iterable[int]:
         """Return the sizes of the stored heads."""
@@ -117,6 +126,7 @@ class RemoteSource:
     def __init__(self, read: ReadFile, pin: Pin) -> None:
         self._read = read
         self._pin = pin
+        self._last: Publication | None = None
 
     def newest(self) -> Publication:
         """Fetch the trust bundle and verify it against the pin; its head is what is mirrored.
@@ -125,15 +135,28 @@ class RemoteSource:
             BundleError: it does not verify.
             StorageError: code not_reachable or too_large.
         """
+        last = self._last
+        # The checkpoint is small and the bundle is not; an address that goes on showing an old one is behind.
+        if (
+            last is not None
+            and last.keys
+            and self._read("checkpoint", MAX_NOTE_SIZE) == last.checkpoint.encode()
+        ):
+            return last
         data = self._read("bundle", MAX_BUNDLE_SIZE)
         if data is None:
             raise StorageError("there is no bundle at this address", field="bundle", code="not_reachable")
         opened = open_bundle(data, self._pin)
-        return Publication(opened, data, self._keys(data, opened), {})
+        self._last = Publication(opened, data, self._keys(data, opened), ())
+        return self._last
 
     def read_tile(self, path: TilePath) -> bytes:
         """Fetch a tile; errors as `tile_from`."""
         return tile_from(self._read, path)
+
+    def read_delta(self, day: str) -> bytes:
+        """Raise StorageError not_found: an address has no delta that can be proven."""
+        raise StorageError("deltas are not mirrored", field=f"delta/{day}", code="not_found")
 
     def sizes(self, above: int, upto: int) -> Iterable[int]:
         """Return the newest size alone: an address shows no other."""

@@ -10,7 +10,7 @@ database comes to the same head and the same bundle. Only what is new is replaye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -75,6 +75,7 @@ class StoredHeads:
         self._passed: dict[int, tuple[bytes, Snapshot]] = {}
         self._origin, self._charter_hash = "", b""
         self._size = 0
+        self._built: tuple[str, StoredHead] | None = None
 
     def newest(self) -> StoredHead:
         """Return the newest head that has its quorum.
@@ -94,23 +95,22 @@ class StoredHeads:
             if stored is not None and self._is_published(stored, root):
                 self._passed = {place: kept for place, kept in self._passed.items() if place >= size}
                 self._size = size
-                bundle = build_bundle(self._store, with_checkpoint(snapshot, stored.text), self._cells)
-                return StoredHead(
-                    Pin(self._origin, self._charter_hash), bundle, tuple(self._history.all_receipts_keys())
-                )
+                return self._build(stored, snapshot)
         raise StorageError("no head has a quorum of witnesses yet", field="witnesses", code="no_bundle")
 
-    def deltas(self) -> Mapping[str, bytes]:
-        """Return the deltas of the days that are over; they never change.
+    def deltas(self) -> tuple[str, ...]:
+        """Return the days `YYYY-MM-DD` that are over and have a delta; it never changes."""
+        names = sorted(path.stem for path in (self._data_dir / DELTAS_NAME).glob("*.cbor"))
+        return tuple(name for name in names if parse_day(name) is not None)
+
+    def read_delta(self, day: str) -> bytes:
+        """Return the delta of one of these days.
 
         Raises:
-            StorageError: one cannot be read.
+            StorageError: it cannot be read.
         """
-        found = {}
-        for path in sorted((self._data_dir / DELTAS_NAME).glob("*.cbor")):
-            if parse_day(path.stem) is not None:
-                found[path.stem] = read_file(path, max_size=MAX_DELTA_SIZE, field="delta")
-        return found
+        path = self._data_dir / DELTAS_NAME / f"{day}.cbor"
+        return read_file(path, max_size=MAX_DELTA_SIZE, field="delta")
 
     def read_tile(self, path: TilePath) -> bytes:
         """Return a tile or entry bundle as it is stored; ForkAlarm bad_tile where it is missing."""
@@ -126,6 +126,15 @@ class StoredHeads:
     def close(self) -> None:
         """Close the database."""
         self._store.engine.dispose()
+
+    def _build(self, stored: StoredCheckpoint, snapshot: Snapshot) -> StoredHead:
+        """Return the bundle of a head; the one that was built before, as long as nothing has changed."""
+        keys = tuple(self._history.all_receipts_keys())
+        if self._built is None or self._built[0] != stored.text or self._built[1].keys != keys:
+            bundle = build_bundle(self._store, with_checkpoint(snapshot, stored.text), self._cells)
+            pin = Pin(self._origin, self._charter_hash)
+            self._built = (stored.text, StoredHead(pin, bundle, keys))
+        return self._built[1]
 
     def _advance(self, head: StoredCheckpoint) -> None:
         newest = islice(self._store.checkpoints(newest_first=True), _SEARCHED)

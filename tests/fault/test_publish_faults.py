@@ -53,6 +53,9 @@ class Fixed:
     def read_tile(self, path: TilePath) -> bytes:
         return self.files[format_tile_path(path)]
 
+    def read_delta(self, day: str) -> bytes:
+        return self.files[f"delta/{day}"]
+
     def sizes(self, above: int, upto: int) -> list[int]:
         return [size for size in self.known if above < size <= upto]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,16 @@ def test_a_set_is_read_back_in_its_order() -> None:
 
 def test_another_form_is_refused() -> None:
     key = format_cose_key(KEYS[0])
-    for value in ([], {}, [key], [{**key, 2: "kid"}], [{**key, 2: KEYS[1].kid}], [1], [{2: KEYS[0].kid}]):
+    others: list[Any] = [
+        [],
+        {},
+        [key],
+        [{**key, 2: "kid"}],
+        [{**key, 2: KEYS[1].kid}],
+        [1],
+        [{2: KEYS[0].kid}],
+    ]
+    for value in others:
         with pytest.raises(MalformedError):
             parse_key_set(cbor.encode(value))
     with pytest.raises(MalformedError) as error:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from ledger.publish.folder import StaticFolder
 from ledger.publish.publish import Published, publish_once
 from ledger.publish.sources import KEYS_PATH, PublicationSource, RemoteSource, opened_source
 from ledger.publish_cli import repeat
+from ledger.service.bundles import build_bundle
 from ledger.service.service import LedgerService
 from tests.fault.test_key_rotation import decide, opened, prepare
 from tests.support.log_service import DAY_S, ORIGIN, World
@@ -480,3 +482,29 @@ def test_rounds_go_on_after_a_failure_and_end_with_an_alarm(capsys: pytest.Captu
     with pytest.raises(StorageError):
         repeat(one, every_s=None, sleep=slept.append)
     assert TilePath(0, 0).width == 256
+
+
+def test_an_idle_round_builds_and_fetches_next_to_nothing(
+    grown: tuple[World, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, copies = grown
+    built: list[int] = []
+
+    def counted(*args: Any) -> bytes:
+        built.append(1)
+        return build_bundle(*args)
+
+    monkeypatch.setattr("ledger.publish.stored.build_bundle", counted)
+    with opened_source(str(world.data_dir), world.pin()) as source:
+        assert [publish(source, tmp_path / "www").changed for _ in range(3)] == [True, False, False]
+    assert built == [1]
+    asked: list[str] = []
+    read = folder_files(copies[2])
+
+    def asking(path: str, max_size: int) -> bytes | None:
+        asked.append(path)
+        return read(path, max_size)
+
+    mirror = RemoteSource(asking, world.pin())
+    assert [publish(mirror, tmp_path / "mirror").changed for _ in range(2)] == [True, False]
+    assert asked.count("bundle") == 1
