@@ -25,6 +25,7 @@ from ledger.publish.sources import KEYS_PATH, PublicationSource, RemoteSource, o
 from ledger.publish_cli import repeat
 from ledger.service.bundles import build_bundle
 from ledger.service.service import LedgerService
+from ledger.store.entries import LedgerReader
 from tests.fault.test_key_rotation import decide, opened, prepare
 from tests.support.log_service import DAY_S, ORIGIN, World
 from tests.support.published import files_of, head_of, read_published, read_tile
@@ -429,7 +430,9 @@ def test_only_one_process_publishes_into_a_folder(tmp_path: Path) -> None:
         assert [path.name for path in (tmp_path / "www" / ".part").iterdir()] == ["writer.lock"]
 
 
-def test_the_keys_of_earlier_times_stay(world: World, tmp_path: Path) -> None:
+def test_the_keys_of_earlier_times_stay(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     www = tmp_path / "www"
     verbs = prepare(world.data_dir / "keys", "service")
     assert isinstance(verbs[0], SetServiceKeys)
@@ -440,6 +443,7 @@ def test_the_keys_of_earlier_times_stay(world: World, tmp_path: Path) -> None:
             await grow(client, service, world.credential(1))
             await asyncio.to_thread(publish, source, www)
             first = parse_key_set((www / KEYS_PATH).read_bytes())
+            before = service.head.size
             await decide(service, world, verbs)
             await grow(client, service, world.credential(2))
             await grow(client, service, world.credential(3))
@@ -449,6 +453,11 @@ def test_the_keys_of_earlier_times_stay(world: World, tmp_path: Path) -> None:
             for path, data in files_of(www).items():
                 answer = await client.get("/" + path.removesuffix(".cbor"))
                 assert answer.content == data, path
+        # A bridging checkpoint that is not kept yet: the service shows neither it nor what comes after it.
+        with monkeypatch.context() as patch, opened_source(str(world.data_dir), None) as source:
+            (bridge,) = service._store.bridges()
+            patch.setattr(LedgerReader, "bridges", lambda store, tree_size=None: {})
+            assert before <= source.newest().size < bridge < service.head.size
         from_folder(world, www, tmp_path / "mirror")
         assert files_of(tmp_path / "mirror")[KEYS_PATH] == (www / KEYS_PATH).read_bytes()
 
@@ -508,3 +517,43 @@ def test_an_idle_round_builds_and_fetches_next_to_nothing(
     mirror = RemoteSource(asking, world.pin())
     assert [publish(mirror, tmp_path / "mirror").changed for _ in range(2)] == [True, False]
     assert asked.count("bundle") == 1
+
+
+def test_a_database_that_cannot_be_read_for_a_moment_is_read_from_its_beginning(
+    grown: tuple[World, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, copies = grown
+    read = LedgerReader.entries
+
+    def broken(store: LedgerReader, start: int, stop: int) -> list[bytes]:
+        monkeypatch.setattr(LedgerReader, "entries", read)
+        return read(store, start, stop)[:300]
+
+    monkeypatch.setattr(LedgerReader, "entries", broken)
+    with opened_source(str(world.data_dir), world.pin()) as source:
+        with pytest.raises(ForkAlarm, match="bad_entry"):
+            publish(source, tmp_path / "www")
+        publish(source, tmp_path / "www")
+    there, expected = files_of(tmp_path / "www"), files_of(copies[2])
+    assert all(there[path] == expected[path] for path in ("bundle", "checkpoint", "tile/0/001"))
+
+
+def test_a_stored_tile_that_is_not_what_the_entries_hash_to_is_not_published(
+    grown: tuple[World, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, _ = grown
+    read = LedgerReader.tile_file
+    for spoiled in (TilePath(0, 0), TilePath(ENTRIES, 1), TilePath(0, 1)):
+
+        def read_spoiled(
+            store: LedgerReader, path: TilePath, size: int, bad: TilePath = spoiled
+        ) -> bytes | None:
+            data = read(store, path, size)
+            return data[:-1] + bytes([data[-1] ^ 1]) if data is not None and path == bad else data
+
+        monkeypatch.setattr(LedgerReader, "tile_file", read_spoiled)
+        www = tmp_path / f"{spoiled.level}-{spoiled.index}"
+        with pytest.raises(ForkAlarm) as error:
+            from_data(world, www)
+        assert error.value.code in ("bad_tile", "bad_entry")
+        assert not (www / "checkpoint").exists()
