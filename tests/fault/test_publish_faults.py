@@ -74,7 +74,6 @@ class Town:
 def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
     base = tmp_path_factory.mktemp("town")
     world = World(base / "ledger", threshold=2).found()
-    sizes: list[int] = []
 
     async def body(client: httpx.AsyncClient, service: LedgerService) -> None:
         await register(client, *(world.credential(n) for n in range(20)))
@@ -82,7 +81,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
         await asyncio.to_thread(publish_from, world, base / "before")
         for n in range(3):
             await register(client, *(world.credential(100 * n + i) for i in range(20, 110)))
-            sizes.append(service.head.size)
         await service.published_checkpoint()
 
     run(world, body)
@@ -90,7 +88,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
     with opened_source(str(world.data_dir), world.pin()) as source:
         publish(source, base / "after")
         after = files_of(base / "after")
-        fixed = Fixed(source.newest(), after, sizes)
+        newest = source.newest()
+        fixed = Fixed(newest, after, list(source.sizes(0, newest.size)))
     assert head_of(base / "after").tree_size > 256 > head_of(base / "before").tree_size
     assert not (base / "after/tile/0/000.p").exists()
     return Town(world, base / "before", fixed, after)

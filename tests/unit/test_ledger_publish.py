@@ -113,15 +113,14 @@ def test_every_published_head_is_consistent_with_every_later_one(world: World, t
 
 
 def test_heads_between_two_rounds_have_their_partial_tiles_too(world: World, tmp_path: Path) -> None:
-    sizes = []
-
     async def body(client: httpx.AsyncClient, service: LedgerService) -> None:
         for n in range(20):
             await grow(client, service, *(world.credential(30 * n + i) for i in range(20)))
-            sizes.append(service.head.size)
 
     run(world, body)
     from_data(world, tmp_path / "www")
+    with opened_source(str(world.data_dir), None) as source:
+        sizes = list(source.sizes(0, source.newest().size))
     last = sizes[-1] // 256
     there = {path for path in files_of(tmp_path / "www") if path.startswith("tile/0/")}
     partial = {f"tile/0/{last:03d}.p/{size % 256}" for size in sizes if size // 256 == last and size % 256}
@@ -319,13 +318,14 @@ def test_what_is_published_is_never_replaced_by_something_else(
     grown: tuple[World, list[Path]], tmp_path: Path
 ) -> None:
     world, copies = grown
+    short = f"tile/1/000.p/{head_of(copies[2]).tree_size // 256}"
     cases: list[tuple[str, Callable[[Path], object], str]] = [
         (
             "a tile with another content",
             lambda www: (www / "tile/0/001").write_bytes(bytes(8192)),
             "bad_tile",
         ),
-        ("a tile that is short", lambda www: (www / "tile/1/000.p/2").write_bytes(b""), "bad_tile"),
+        ("a tile that is short", lambda www: (www / short).write_bytes(b""), "bad_tile"),
         ("a bundle of entries", lambda www: (www / "tile/entries/001").write_bytes(b"x"), "bad_tile"),
     ]
     for name, spoil, code in cases:
@@ -410,16 +410,17 @@ def test_partial_tiles_go_once_their_full_tile_is_old_enough(
     grown: tuple[World, list[Path]], tmp_path: Path
 ) -> None:
     world, copies = grown
+    last = head_of(copies[2]).tree_size // 256
     for keep_partials_s, gone in ((None, False), (1e10, False), (3600.0, True), (0.0, True)):
         www = copy_of(copies[1], tmp_path / str(keep_partials_s))
         done = from_data(world, www, keep_partials_s=keep_partials_s)
         assert (done.removed > 0) is gone
         assert (www / "tile/0/000.p").exists() is not gone
-        assert (www / "tile/0/002.p").exists()
+        assert (www / f"tile/0/{last:03d}.p").exists() is (head_of(www).tree_size % 256 > 0)
         read_published(www)
         read_published(www, head_of(copies[0]))
     partial = {parse_tile_path(path) for path in files_of(tmp_path / "0.0") if ".p/" in path}
-    assert {path.index for path in partial if path.level in (0, ENTRIES)} == {2}
+    assert {path.index for path in partial if path.level in (0, ENTRIES)} <= {last}
 
 
 def test_only_one_process_publishes_into_a_folder(tmp_path: Path) -> None:
