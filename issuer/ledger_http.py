@@ -1,7 +1,7 @@
 """A ledger behind HTTP: `POST /entries`, `POST /entries/batch`, `GET /entries/{id}` and `GET /bundle`.
 
 docs/protocol.md, section 8. Several statements go as batches; to a ledger that has no such route, one by
-one. While an epoch is open the ledger answers 303 with Retry-After; the client asks again until it is
+one. While an epoch is open the ledger answers 303, then 302, with Retry-After; the client asks again until it is
 closed. Refusals are concise problem details (RFC 9290) or JSON. Answers are capped in size, checked in
 `ledger_client`, and no redirect leads to another host.
 
@@ -35,6 +35,7 @@ from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.cose_key import PublicKey
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError
+from ledger.problems import CUSTOM_ENTRY
 
 ENTRY_TYPE: Final = "application/cose"
 TRANSPARENT_TYPE: Final = "application/scitt-statement+cose"
@@ -190,7 +191,7 @@ class HttpLedgerClient:
             with self._client.stream(
                 method, url, headers=headers, content=body, follow_redirects=False
             ) as response:
-                if response.status_code == 303:
+                if response.status_code in (302, 303):
                     return _Later(self._same_ledger(url, response), self._clock() + _retry_s(response))
                 if response.status_code in (200, 201):
                     return _read(response, MAX_ANSWER_BYTES)
@@ -283,11 +284,11 @@ def _refusal(status: int, body: bytes, *, is_json: bool) -> IssuerError:
     try:
         if is_json:
             problem = json.loads(body)
-            title, detail = problem.get("title"), problem.get("detail")
+            code, title, detail = problem.get("code"), problem.get("title"), problem.get("detail")
         else:
             problem = cbor.decode(body, max_size=MAX_PROBLEM_BYTES)
             title, detail = problem.get(-1), problem.get(-2)
-        code = problem.get("code")
+            code = problem.get(CUSTOM_ENTRY, {}).get("code")
     except (ValueError, AttributeError, RecursionError, CodedError):
         code, title, detail = None, None, None
     if not isinstance(code, str) or code not in CODES:

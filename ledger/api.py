@@ -10,7 +10,6 @@ rule lives here. Neither bodies nor queries nor addresses are logged.
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -27,26 +26,28 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.batches import MEDIA_TYPE as BATCH_TYPE
 from ledger.batches import answer_batch, take_batch
-from ledger.core import cbor
 from ledger.core.batch import MAX_BATCH_BYTES, parse_batch
-from ledger.core.cose_key import PublicKey, format_cose_key
 from ledger.core.govern_hint import format_govern_hint
+from ledger.core.key_set import format_key, format_key_set, key_name
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, MalformedError, StorageError, VerificationError
 from ledger.ledger_page import add_ledger_pages
+from ledger.log_routes import (
+    CBOR_TYPE,
+    MOVING,
+    NOT_KEPT,
+    RECEIPT_TYPE,
+    TEXT_TYPE,
+    HeadAsGet,
+    add_log_routes,
+)
 from ledger.problems import answer_of
 from ledger.service.intake import Placed
 from ledger.service.service import LedgerService
 
-RECEIPT_TYPE: Final = "application/scitt-receipt+cose"
+COSE_TYPE: Final = "application/cose"
 STATEMENT_TYPE: Final = "application/scitt-statement+cose"
-_CBOR_TYPE: Final = "application/cbor"
-_TEXT_TYPE: Final = "text/plain; charset=utf-8"
-_OCTETS: Final = "application/octet-stream"
 _STATUS_TYPE: Final = "application/statuslist+cwt"
-_BUNDLE_TYPE: Final = "application/cbor"
-_NO_CACHE: Final = {"Cache-Control": "no-cache"}
-_IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 _access: Final = logging.getLogger("safeconduct.ledger.access")
 _log: Final = logging.getLogger("safeconduct.ledger")
@@ -70,15 +71,21 @@ def create_app(service: LedgerService) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # the framework's page loads scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # a path with another spelling is not there, as in a folder of files
     )
+    app.add_middleware(HeadAsGet)
     app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["Location", "Retry-After"]
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "HEAD"],
+        expose_headers=["Location", "Retry-After"],
     )
     if service.settings.access_log:
         app.add_middleware(_AccessLog)
     _add_error_handlers(app)
     _add_registration(app, service)
-    _add_log_routes(app, service)
+    add_log_routes(app, service)
+    _add_status_routes(app, service)
     _add_key_routes(app, service)
     add_ledger_pages(app, service)
     return app
@@ -110,16 +117,30 @@ def _add_registration(app: FastAPI, service: LedgerService) -> None:
 
     @app.get("/entries/{statement_id}", tags=["registration"])
     async def get_entry(statement_id: str, request: Request) -> Response:
-        """Receipt of a statement, or the Transparent Statement; 303 while its epoch is open."""
-        if not _ID.fullmatch(statement_id):
-            raise VerificationError("not_found", "not the identity of a statement", field="id")
-        identity = bytes.fromhex(statement_id)
+        """Receipt of a statement, or the Transparent Statement; 302 while its epoch is open."""
+        identity = _identity(statement_id)
         if service.is_pending(identity):
-            return _see_later(service, identity)
+            return _see_later(service, identity, status=302)
         placed = await service.find(identity)
         if placed is None:
             raise VerificationError("not_found", "no such statement is on the ledger", field="id")
         return await _answer(request, service, placed, 200)
+
+    @app.get("/entries/{statement_id}/proof", tags=["registration"])
+    async def get_proof(statement_id: str) -> Response:
+        """The C2SP tlog-proof of a statement under the cosigned checkpoint; 302 until there is one."""
+        identity = _identity(statement_id)
+        if not service.is_pending(identity):
+            proof = await service.tlog_proof(identity)
+            if proof is not None:
+                return Response(proof, media_type=TEXT_TYPE, headers=MOVING)
+        return _see_later(service, identity, "/proof", status=302)
+
+
+def _identity(text: str) -> bytes:
+    if not _ID.fullmatch(text):
+        raise VerificationError("not_found", "not the identity of a statement", field="id")
+    return bytes.fromhex(text)
 
 
 def _describe_registration(app: FastAPI) -> None:
@@ -152,32 +173,12 @@ def _describe_registration(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _add_log_routes(app: FastAPI, service: LedgerService) -> None:
-    @app.get("/checkpoint", tags=["log"])
-    async def get_checkpoint() -> Response:
-        """The newest cosigned checkpoint, a C2SP signed note."""
-        return Response(service.checkpoint(), media_type=_TEXT_TYPE, headers=_NO_CACHE)
-
-    @app.get("/tile/{path:path}", tags=["log"])
-    async def get_tile(path: str) -> Response:
-        """A hash tile or an entry bundle (C2SP tlog-tiles)."""
-        return Response(await service.tile(f"tile/{path}"), media_type=_OCTETS, headers=_IMMUTABLE)
-
-    @app.get("/bundle", tags=["log"])
-    async def get_bundle() -> Response:
-        """The trust bundle: all that a station needs."""
-        return Response(await service.bundle(), media_type=_BUNDLE_TYPE, headers=_NO_CACHE)
-
-    @app.get("/delta/{day}", tags=["log"])
-    async def get_delta(day: str) -> Response:
-        """What changed in the trust bundle on one day (UTC) that is over."""
-        return Response(await service.delta(day), media_type=_BUNDLE_TYPE, headers=_IMMUTABLE)
-
+def _add_status_routes(app: FastAPI, service: LedgerService) -> None:
     @app.get("/govern", tags=["log"])
     async def get_govern() -> Response:
         """Indexes of what waits for the governors; a hint that nobody need believe."""
         answer = format_govern_hint(await service.govern_hint())
-        return Response(answer, media_type=_CBOR_TYPE, headers=_NO_CACHE)
+        return Response(answer, media_type=CBOR_TYPE, headers=MOVING)
 
     @app.get("/status/{issuer_number}/{list_number}/next", tags=["log"])
     async def get_next_seq(issuer_number: int, list_number: int) -> dict[str, int]:
@@ -202,20 +203,15 @@ def _add_key_routes(app: FastAPI, service: LedgerService) -> None:
     @app.get("/.well-known/scitt-keys", tags=["keys"])
     async def get_keys() -> Response:
         """Keys of receipts, a COSE Key Set, the one in use first."""
-        keys = [_named(key) for key in service.receipts_keys]
-        return Response(cbor.encode(keys), media_type=_CBOR_TYPE)
+        return Response(format_key_set(service.receipts_keys), media_type=CBOR_TYPE, headers=MOVING)
 
     @app.get("/.well-known/scitt-keys/{kid}", tags=["keys"])
     async def get_key(kid: str) -> Response:
         """One key of receipts; `kid` in base64url."""
         for key in service.receipts_keys:
-            if kid == base64.urlsafe_b64encode(key.kid).rstrip(b"=").decode("ascii"):
-                return Response(cbor.encode(_named(key)), media_type=_CBOR_TYPE)
+            if kid == key_name(key):
+                return Response(format_key(key), media_type=CBOR_TYPE, headers=MOVING)
         raise VerificationError("not_found", "no such key", field="kid")
-
-
-def _named(key: PublicKey) -> dict[int, Any]:
-    return {**format_cose_key(key), 2: key.kid}
 
 
 def _add_error_handlers(app: FastAPI) -> None:
@@ -246,7 +242,8 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 def _problem(request: Request, error: CodedError) -> Response:
     answer = answer_of(error, request.headers.get("accept", ""))
-    headers = {"Retry-After": "1"} if answer.status in (429, 503) else {}
+    retry = {"Retry-After": "1"} if answer.status in (429, 503) else {}
+    headers = {**NOT_KEPT, **retry}
     return Response(answer.body, answer.status, headers, answer.media_type)
 
 
@@ -279,16 +276,21 @@ def _waits(request: Request, service: LedgerService) -> bool:
 
 
 async def _answer(request: Request, service: LedgerService, placed: Placed, status: int) -> Response:
-    headers = {"Location": f"/entries/{placed.statement_id.hex()}"} if status == 201 else {}
-    if STATEMENT_TYPE in request.headers.get("accept", ""):
+    """Return the receipt or the Transparent Statement, as the type that the client names."""
+    headers = {**NOT_KEPT, "Location": f"/entries/{placed.statement_id.hex()}"}
+    accept = request.headers.get("accept", "")
+    if STATEMENT_TYPE in accept:
         return Response(await service.transparent(placed), status, headers, STATEMENT_TYPE)
-    return Response(await service.receipt(placed.leaf_index), status, headers, RECEIPT_TYPE)
+    media_type = RECEIPT_TYPE if RECEIPT_TYPE in accept else COSE_TYPE
+    return Response(await service.receipt(placed.leaf_index), status, headers, media_type)
 
 
-def _see_later(service: LedgerService, statement_id: bytes) -> Response:
+def _see_later(service: LedgerService, statement_id: bytes, part: str = "", *, status: int = 303) -> Response:
+    """Return where to ask again: 303 after a POST, 302 to those who have asked already (SCRAPI)."""
     retry_s = max(1, -(-service.epoch_ms // 1000))
-    headers = {"Location": f"/entries/{statement_id.hex()}", "Retry-After": str(retry_s)}
-    return Response(b"", 303, headers)
+    location = f"/entries/{statement_id.hex()}{part}"
+    headers = {**NOT_KEPT, "Location": location, "Retry-After": str(retry_s)}
+    return Response(b"", status, headers, COSE_TYPE)
 
 
 class _AccessLog:

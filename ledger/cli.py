@@ -45,6 +45,8 @@ from ledger.inspect import describe_entry, describe_report
 from ledger.keys_cli import app as keys_app
 from ledger.ledger_arguments import parse_number
 from ledger.prompts import passphrase_from
+from ledger.proof_cli import app as proof_app
+from ledger.publish_cli import publish
 from ledger.terminal import accept_any_console
 from ledger.witness_cli import app as witness_app
 
@@ -64,6 +66,8 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(evidence_app, name="evidence")
 app.command("explore")(explore_command)
 app.add_typer(witness_app, name="witness")
+app.add_typer(proof_app, name="proof")
+app.command("publish")(publish)
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 

@@ -1,7 +1,8 @@
 """Problem details: how the service says no.
 
-RFC 9290 (concise problem details, CBOR) with the code of `ledger.codes` under "code"; RFC 9457 (JSON) where
-the client asks for `application/json`. docs/protocol.md section 8.
+RFC 9290 (concise problem details, CBOR) with the code of `ledger.codes` in a custom entry, which that RFC
+wants to be a map under a URI: `"sc:problem": {"code": ...}`. RFC 9457 (JSON) where the client asks for
+`application/json`. docs/protocol.md section 8.
 
 >>> parse_problem(format_problem(Problem("rate_limited", "The rate is used up.", "too many at once")))
 Problem(code='rate_limited', title='The rate is used up.', detail='too many at once')
@@ -22,6 +23,7 @@ JSON_TYPE: Final = "application/problem+json"
 MAX_PROBLEM_BYTES: Final = 4096
 _TITLE: Final = -1
 _DETAIL: Final = -2
+CUSTOM_ENTRY: Final = "sc:problem"
 _CODE: Final = "code"
 
 
@@ -51,7 +53,7 @@ def problem_of(error: CodedError) -> Problem:
 
 def format_problem(problem: Problem) -> bytes:
     """Return the concise problem details of RFC 9290."""
-    return cbor.encode({_TITLE: problem.title, _DETAIL: problem.detail, _CODE: problem.code})
+    return cbor.encode({_TITLE: problem.title, _DETAIL: problem.detail, CUSTOM_ENTRY: {_CODE: problem.code}})
 
 
 def parse_problem(data: bytes) -> Problem:
@@ -61,9 +63,10 @@ def parse_problem(data: bytes) -> Problem:
         MalformedError: not of exactly that form, or a code that is not in `ledger.codes`.
     """
     value = cbor.decode(data, max_size=MAX_PROBLEM_BYTES, field="problem")
-    if type(value) is not dict or set(value) != {_TITLE, _DETAIL, _CODE}:
+    if type(value) is not dict or set(value) != {_TITLE, _DETAIL, CUSTOM_ENTRY}:
         raise MalformedError("not a problem of this service", field="problem")
-    code, title, detail = value[_CODE], value[_TITLE], value[_DETAIL]
+    custom, title, detail = value[CUSTOM_ENTRY], value[_TITLE], value[_DETAIL]
+    code = custom[_CODE] if type(custom) is dict and set(custom) == {_CODE} else None
     if type(title) is not str or type(detail) is not str or type(code) is not str or code not in CODES:
         raise MalformedError("not a problem of this service", field="problem")
     return Problem(code, title, detail)

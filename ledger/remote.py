@@ -32,6 +32,8 @@ TIMEOUT_S: Final = 60.0
 LONGEST_WAIT_S: Final = 900.0
 _MAX_ANSWER_BYTES: Final = 512 * 1024
 _LONGEST_RETRY_S: Final = 60
+_PENDING: Final = (httpx.codes.FOUND, httpx.codes.SEE_OTHER)
+"""Its epoch is open: SCRAPI answers the POST with 303 and those who ask again with 302."""
 
 
 def is_address(source: str) -> bool:
@@ -92,7 +94,7 @@ class RemoteLedger:
         deadline = self._clock() + LONGEST_WAIT_S
         headers = {"Content-Type": ENTRY_TYPE, "Prefer": "wait"}
         status, answer, body = self._ask("POST", "entries", headers, _MAX_ANSWER_BYTES, entry)
-        while status == httpx.codes.SEE_OTHER:
+        while status in _PENDING:
             retry_s = _retry_s(answer.get("Retry-After", ""))
             if self._clock() + retry_s > deadline:
                 raise _unreachable("the ledger did not close its epoch in time")
@@ -105,7 +107,7 @@ class RemoteLedger:
     def statement(self, statement_id: bytes) -> tuple[int, bytes]:
         """Return (index, logged bytes) of a statement as the ledger tells it; errors as `register`."""
         status, _, body = self._ask("GET", f"entries/{statement_id.hex()}", {}, _MAX_ANSWER_BYTES)
-        if status == httpx.codes.SEE_OTHER:
+        if status in _PENDING:
             raise VerificationError("not_found", "its epoch is still open", field="id")
         entry, receipts = split_transparent_statement(body)
         return parse_inclusion_receipt(receipts[0]).leaf_index, entry

@@ -7,8 +7,14 @@ from collections.abc import Callable
 from typing import Final
 
 from ledger.core.cose_key import Signer
-from ledger.core.merkle import NodeReader, prove_inclusion
-from ledger.core.receipt import RootSignature, format_inclusion_receipt, sign_root, transparent_statement
+from ledger.core.merkle import NodeReader, prove_consistency, prove_inclusion
+from ledger.core.receipt import (
+    RootSignature,
+    format_consistency_receipt,
+    format_inclusion_receipt,
+    sign_root,
+    transparent_statement,
+)
 from ledger.errors import VerificationError
 from ledger.store.entries import LedgerReader, StoredCheckpoint
 
@@ -49,6 +55,20 @@ class ReceiptMaker:
     def transparent(self, head: StoredCheckpoint, index: int, entry: bytes) -> bytes:
         """Return the logged statement with its receipt in header 394; errors as `receipt`."""
         return transparent_statement(entry, [self.receipt(head, index)])
+
+    def consistency(self, old: StoredCheckpoint, new: StoredCheckpoint, head: StoredCheckpoint) -> bytes:
+        """Return the receipt that the tree of `new` extends the tree of `old`, under the key of `head`.
+
+        An older root is signed with the key of today: the ring need not keep a key that was exchanged.
+
+        Raises:
+            VerificationError: code not_found, the sizes do not rise within the tree of `head`.
+        """
+        if not 0 < old.size < new.size <= head.size:
+            raise VerificationError("not_found", "the sizes do not rise", field="tree_size")
+        path = prove_consistency(old.size, new.size, self._store.nodes(new.size))
+        signed = sign_root(new.root, self._signer_at(head.size), self._origin)
+        return format_consistency_receipt(signed, old.size, new.size, path)
 
     def _signature(self, head: StoredCheckpoint) -> RootSignature:
         if self._signed is None or self._signed[0] != head.size:

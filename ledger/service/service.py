@@ -23,6 +23,7 @@ from ledger.core.policy import Policy, parse_policy
 from ledger.core.registry.governance import Effect
 from ledger.core.registry.issuers import Issuer
 from ledger.core.tiles import parse_tile_path
+from ledger.core.tlog_proof import make_tlog_proof
 from ledger.errors import MalformedError, StorageError, VerificationError
 from ledger.service.deltas import DeltaFolder, parse_day
 from ledger.service.founding import load_charter
@@ -247,6 +248,42 @@ class LedgerService:
             return [self._receipts.transparent(head, item.leaf_index, item.entry) for item in placed]
 
         return await asyncio.to_thread(make)
+
+    async def consistency(self, old_size: int, new_size: int) -> bytes:
+        """Return the receipt of consistency between two trees at which epochs ended, 0 < old < new.
+
+        Raises:
+            VerificationError: code not_found, no epoch ended at one of the sizes, or they do not rise.
+        """
+        head = self.head
+
+        def make() -> bytes:
+            sizes = (old_size, new_size)
+            old, new = (self._store.checkpoint(size) if 0 < size <= head.size else None for size in sizes)
+            if old is None or new is None:
+                raise VerificationError("not_found", "no epoch ended at this size", field="tree_size")
+            return self._receipts.consistency(old, new, head)
+
+        return await asyncio.to_thread(make)
+
+    async def tlog_proof(self, statement_id: bytes) -> str | None:
+        """Return the tlog-proof of a statement under the best checkpoint, None while that does not cover it.
+
+        Raises:
+            VerificationError: code not_found, the statement is not logged.
+            StorageError: as `checkpoint`.
+        """
+        placed = await asyncio.to_thread(find_placed, self._store, statement_id)
+        if placed is None:
+            raise VerificationError("not_found", "no such statement is on the ledger", field="id")
+        snapshot = await self.publisher.settled(self.head.size, self.settings.bundle_wait_s)
+        if placed.leaf_index >= snapshot.size:
+            return None
+        charter = await asyncio.to_thread(self._store.entry, 0)
+        nodes = self._store.nodes(snapshot.size)
+        return await asyncio.to_thread(
+            make_tlog_proof, placed.leaf_index, snapshot.checkpoint, nodes, charter
+        )
 
     async def next_seq(self, issuer_number: int, list_number: int) -> int:
         """Return the sequence number that the next change of a list needs, as of the last epoch.

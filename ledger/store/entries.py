@@ -98,6 +98,13 @@ class LedgerReader:
             yield from (StoredCheckpoint(*row) for row in rows)
             last = rows[-1].size
 
+    def sizes(self, above: int, upto: int) -> list[int]:
+        """Return the sizes in (above, upto] at which epochs ended, rising."""
+        size = _CHECKPOINTS.c.size
+        wanted = select(size).where(size > above, size <= upto).order_by(size)
+        with _storage("read"), self.engine.connect() as connection:
+            return list(connection.execute(wanted).scalars())
+
     def cosigned(self, limit: int) -> list[StoredCheckpoint]:
         """Return the newest heads that have any cosignature, newest first."""
         newest = (

@@ -91,9 +91,7 @@ def _store(
     for entries, time_ms in epochs:
         leaves = [leaf_hash(entry) for entry in entries]
         chain = extend_chain(tree.chain_head, leaves)
-        plan = plan_epoch(
-            tree, entries, leaves, chain, identities(entries, known), time_ms, origin, keys.log
-        )
+        plan = plan_epoch(tree, entries, leaves, chain, identities(entries, known), time_ms, origin, keys.log)
         store.commit(plan.rows)
         tree = plan.after
     head = store.head()

@@ -19,6 +19,7 @@ from ledger.core.claims import CredentialClaims
 from ledger.core.cose_key import SoftwareSigner
 from ledger.core.cosignature import Ed25519Cosigner, MlDsa44Cosigner
 from ledger.core.note import NoteSigner, format_vkey
+from ledger.core.pin import Pin
 from ledger.core.statement import sign_credential, sign_statement
 from ledger.core.status_change import StatusChange, StatusRow
 from ledger.service.founding import finish_ledger, prepare_ledger, sign_accept
@@ -123,6 +124,9 @@ class World:
         assert self.keys is not None
         raw = [signer.verifier_key.public_key for signer in self.keys.log]
         return log_verifier_keys(ORIGIN, (raw[0], raw[1]))
+
+    def pin(self) -> Pin:
+        return Pin(ORIGIN, self.charter_hash)
 
     def witnesses(self, folder: Path, replays: Sequence[Any] = (None, None, None)) -> list[Witness]:
         folder.mkdir(exist_ok=True)

@@ -20,7 +20,8 @@ from tests.support.desks import DeskWorld, person
 
 Handler = Callable[[httpx.Request], httpx.Response]
 TRANSPARENT = "application/scitt-statement+cose"
-PROBLEM = {-1: "Refused", -2: "the status place is taken", "code": "place_taken"}
+REFUSED = {"code": "read_only"}
+PROBLEM = {-1: "Refused", -2: "the status place is taken", "sc:problem": {"code": "place_taken"}}
 
 
 class Clock:
@@ -168,7 +169,7 @@ def test_several_go_as_one_batch(world: DeskWorld) -> None:
         (httpx.Response(200, content=format_answer(201, b"no statement") * 2), "malformed"),
         (httpx.Response(200, content=format_answer(500, b"<html>") * 2), "not_reachable"),
         (httpx.Response(200, content=bytes(MAX_ANSWERS_BYTES + 1)), "too_large"),
-        (httpx.Response(503, content=cbor.encode({-1: "t", -2: "d", "code": "read_only"})), "read_only"),
+        (httpx.Response(503, content=cbor.encode({-1: "t", -2: "d", "sc:problem": REFUSED})), "read_only"),
     ],
 )
 def test_a_batch_that_proves_nothing_is_sent_again_later(
@@ -188,7 +189,7 @@ def test_large_batches_are_divided(world: DeskWorld) -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         entries = parse_batch(request.content)
         sizes.append(len(entries))
-        answer = format_answer(503, cbor.encode(PROBLEM | {"code": "read_only"}))
+        answer = format_answer(503, cbor.encode(PROBLEM | {"sc:problem": {"code": "read_only"}}))
         return httpx.Response(200, content=answer * len(entries))
 
     client = client_of(world, handler)
@@ -246,7 +247,10 @@ def test_a_redirect_to_another_host_is_not_followed(world: DeskWorld) -> None:
             ),
             "rate_limited",
         ),
-        (httpx.Response(503, content=cbor.encode(PROBLEM | {"code": "made_up"})), "not_reachable"),
+        (
+            httpx.Response(503, content=cbor.encode(PROBLEM | {"sc:problem": {"code": "made_up"}})),
+            "not_reachable",
+        ),
         (httpx.Response(502, content=b"<html>"), "not_reachable"),
         (httpx.Response(500, headers={"Content-Type": "application/json"}, content=b"[]"), "not_reachable"),
         (httpx.Response(400, content=bytes(9000)), "not_reachable"),
@@ -284,8 +288,9 @@ def test_the_bundle_is_fetched_as_it_is(world: DeskWorld) -> None:
         return httpx.Response(200, content=b"bundle")
 
     assert client_of(world, handler).bundle() == b"bundle"
+    problem = cbor.encode({"sc:problem": {"code": "no_bundle"}})
     with pytest.raises(IssuerError) as error:
-        client_of(world, lambda _: httpx.Response(503, content=cbor.encode({"code": "no_bundle"}))).bundle()
+        client_of(world, lambda _: httpx.Response(503, content=problem)).bundle()
     assert error.value.code == "no_bundle"
 
 

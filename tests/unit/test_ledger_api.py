@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credential.core.status_list import parse_status_list_token
-from ledger.api import RECEIPT_TYPE, STATEMENT_TYPE, create_app
+from ledger.api import COSE_TYPE, STATEMENT_TYPE, create_app
 from ledger.codes import CODES
 from ledger.core import cbor
 from ledger.core.bundle import parse_bundle
@@ -77,7 +77,7 @@ def test_a_registered_statement_comes_back_with_a_receipt_that_verifies(world: W
     async def body(client: httpx.AsyncClient, service: LedgerService) -> None:
         answer = await client.post("/entries", content=entry)
         assert answer.status_code == 201
-        assert answer.headers["content-type"] == RECEIPT_TYPE
+        assert answer.headers["content-type"] == COSE_TYPE
         assert answer.headers["location"] == path_of(entry)
         size, index, root = check_inclusion_receipt(answer.content, leaf_hash(entry), service.receipts_key)
         assert (size, root) == (service.head.size, service.head.root)
@@ -116,7 +116,7 @@ def test_while_the_epoch_is_open_the_answer_is_see_other(tmp_path: Path) -> None
             assert (answer.status_code, answer.headers["location"]) == (303, path_of(entry))
             assert int(answer.headers["retry-after"]) == 1
         pending = await client.get(path_of(entry))
-        assert (pending.status_code, pending.headers["location"]) == (303, path_of(entry))
+        assert (pending.status_code, pending.headers["location"]) == (302, path_of(entry))
         refused = await client.post(
             "/entries", content=world.credential(2)[:-1] + b"\x00", headers={"Prefer": "respond-async"}
         )
@@ -400,10 +400,12 @@ def test_other_bytes_are_no_problem_details(data: bytes) -> None:
 
 def test_a_problem_has_a_code_of_the_table() -> None:
     for value in (
-        {-1: "t", -2: "d", "code": "no_such_code"},
+        {-1: "t", -2: "d", "sc:problem": {"code": "no_such_code"}},
+        {-1: "t", -2: "d", "sc:problem": "fork"},
+        {-1: "t", -2: "d", "code": "fork"},
         {-1: "t", -2: "d"},
         [1],
-        {-1: 1, -2: "d", "code": "fork"},
+        {-1: 1, -2: "d", "sc:problem": {"code": "fork"}},
     ):
         with pytest.raises(MalformedError):
             parse_problem(cbor.encode(value))
