@@ -247,6 +247,13 @@ def test_a_witness_that_shows_nothing_is_asked_by_the_protocol(status: int) -> N
     assert asked[1].content.startswith(b"old 0\n\n")
 
 
+def test_a_monitoring_endpoint_that_fails_keeps_nobody_from_asking() -> None:
+    handle, _ = answering(httpx.Response(502), httpx.Response(409, content=b"8\n"))
+    witness = witness_of(handle)
+    assert isinstance(outcome(witness.last_checkpoint(ORIGIN)), StorageError)
+    assert outcome(witness.seen_size(note(11), 11)) == 8
+
+
 def test_a_witness_at_our_size_is_asked_whether_it_is_our_tree() -> None:
     handle, asked = answering(httpx.Response(409, content=b"8\n"), httpx.Response(409))
     error = outcome(witness_of(handle).seen_size(note(8), 8))
