@@ -239,8 +239,8 @@ class Publisher:
                 answer = await self._ask_from_its_size(client, head)
             line = _own_line(answer, client.key, head)
         except (CodedError, TimeoutError, OSError) as error:
-            code = error.code if isinstance(error, CodedError) else "not_reachable"
-            _log.warning("witness %s did not cosign: %s", client.key.name, code)
+            reason = str(error) if isinstance(error, CodedError) else "not_reachable"
+            _log.warning("witness %s did not cosign: %s", client.key.name, reason)
             return None
         self._sizes[client.key] = head.size
         self._cosigned[client.key] = head.size, now_s

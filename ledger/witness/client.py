@@ -143,6 +143,9 @@ class HttpWitness:
             if conflict.size == tree_size:
                 await self.add_checkpoint(tree_size, (), note)
             return conflict.size
+        except VerificationError as error:
+            # Any tree extends the empty one: what it refuses here is the log, and not this tree.
+            raise VerificationError("bad_checkpoint", error.detail, field="witness") from error
         return 0
 
     async def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes, str]:

@@ -266,6 +266,51 @@ def test_a_witness_at_our_size_is_asked_whether_it_is_our_tree() -> None:
     assert outcome(witness_of(handle).seen_size(note(8), 8)) == 8
 
 
+def test_a_witness_that_refuses_the_log_has_not_seen_another_tree() -> None:
+    for answers in ([httpx.Response(422)], [httpx.Response(404)], [httpx.Response(409)]):
+        handle, _ = answering(*answers)
+        error = outcome(witness_of(handle).seen_size(note(8), 8))
+        assert isinstance(error, VerificationError)
+        assert error.code == "bad_checkpoint"
+
+
+@pytest.mark.parametrize("shows", [True, False], ids=["shows our head", "shows nothing"])
+def test_a_ledger_starts_beside_a_witness_that_refuses_it_and_shows_that_it_saw_the_same(
+    world: World, tmp_path: Path, shows: bool
+) -> None:
+    """A replaying witness that refuses a log for ever answers 422 for its entries, and not for another tree."""
+
+    async def body() -> None:
+        one, two, _ = world.witnesses(tmp_path / "w")
+        service = await grow(world, [LocalWitness(one), LocalWitness(two)], range(1))
+        await service.published_checkpoint()
+        size = service.head.size
+        await service.stop()
+        shown = one.last_checkpoint(LEDGER)
+
+        def refuse(request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                return httpx.Response(200 if shows else 404, content=(shown or "").encode())
+            if request.content.startswith(b"old 0\n"):
+                return httpx.Response(409, content=b"%d\n" % size)
+            return httpx.Response(422, content=b"bad_seal: refused for ever\n")
+
+        http = httpx.AsyncClient(transport=httpx.MockTransport(refuse))
+        clients: list[WitnessClient] = [
+            HttpWitness(one.key, "http://w", client=http),
+            LocalWitness(two),
+        ]
+        if shows:
+            service = await grow(world, clients, range(1, 2))
+            await service.stop()
+            return
+        with pytest.raises(ForkAlarm) as caught:
+            await grow(world, clients, range(1, 2))
+        assert caught.value.code == "lock_mismatch"
+
+    asyncio.run(body())
+
+
 def test_what_a_witness_shows_counts_with_its_own_signature_only() -> None:
     text = note(8)
     whole = add_cosignature(text, line_of(text))
