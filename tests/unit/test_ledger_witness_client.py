@@ -547,6 +547,36 @@ def test_lines_below_a_quorum_are_kept_until_the_others_come(
     asyncio.run(body())
 
 
+def test_a_slow_witness_holds_up_no_head_and_its_line_comes_later(world: World, tmp_path: Path) -> None:
+    one, two, three = world.witnesses(tmp_path / "w")
+    go = asyncio.Event()
+
+    class Slow(LocalWitness):
+        async def add_checkpoint(self, old_size: int, proof: Any, note: str) -> str:
+            await go.wait()
+            return await super().add_checkpoint(old_size, proof, note)
+
+    async def body() -> None:
+        service = world.open([LocalWitness(one), Slow(three), LocalWitness(two)], witness_timeout_s=60)
+        await service.start()
+        await asyncio.gather(*(service.submit(entry) for entry in world.admission()))
+        for number in range(3):
+            await service.submit(world.credential(number))
+            async with asyncio.timeout(10):
+                await service.published_checkpoint(10)
+            assert service.health().published_size == service.head.size
+            assert service.publisher.cosigned_by() == ("w1", "w2")
+        go.set()
+        async with asyncio.timeout(10):
+            while service.publisher.cosigned_by() != ("w1", "w2", "w3"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert service.health().published_size == service.head.size
+        await service.stop()
+        assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    asyncio.run(body())
+
+
 def test_the_policy_of_the_charter_says_where_its_witnesses_are(world: World, tmp_path: Path) -> None:
     asked: list[str] = []
 
