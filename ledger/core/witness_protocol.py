@@ -54,6 +54,8 @@ SIZE_TYPE: Final = "text/x.tlog.size"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
 _SIZE: Final = re.compile(rb"(0|[1-9][0-9]{0,18})\n?")
 _OLD: Final = re.compile(r"old (0|[1-9][0-9]{0,18})", re.ASCII)
+_SAID_BYTES: Final = 160
+"""So much of the words of a refusal is told on, without anything but letters, digits and signs of ASCII."""
 _SECONDS: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 KeySet = tuple[VerifierKey, ...]
@@ -292,7 +294,8 @@ def read_answer(status: int, body: bytes, retry_after: str = "") -> Cosigned | C
         422: ("inconsistent", "the witness says that the checkpoint does not extend what it has seen"),
     }
     code, detail = meanings.get(status, ("unsupported", f"the witness answered with status {status}"))
-    return Refused(code, detail)
+    said = "".join(chr(byte) for byte in body[:_SAID_BYTES] if 0x20 <= byte < 0x7F).strip()
+    return Refused(code, f"{detail} ({said})" if said and status in meanings else detail)
 
 
 def _open_signed(note: Note, checkpoint: Checkpoint, key_sets: Sequence[KeySet]) -> SignedCheckpoint:

@@ -167,7 +167,7 @@ class LogWitness:
 
     def fork_count(self) -> int:
         """Return how many signed checkpoints are kept that contradict what was cosigned."""
-        return sum(refused.is_fork for refused in self._state.refused(self.origin))
+        return self._state.fork_count(self.origin)
 
     def close(self) -> None:
         """Close the state; for who gave this witness a state of its own."""

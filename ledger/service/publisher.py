@@ -37,6 +37,8 @@ _RETRY_S: Final = 5.0
 _MISSING_RETRY_S: Final = 60.0
 """A witness that is missing on a published head is asked for it again after so many seconds."""
 _LONGEST_RECOSIGN_S: Final = 3600.0
+_GRACE_S: Final = 0.5
+"""How long the others have once a quorum has answered; so that all that are well stand on one text."""
 
 
 class Publisher:
@@ -81,6 +83,9 @@ class Publisher:
         self._recosign_s = min(recosign_s, _LONGEST_RECOSIGN_S)
         self._sizes: dict[CosignerKey, int] = {}
         self._cosigned: dict[CosignerKey, tuple[int, float]] = {}  # size, and when by the loop's clock
+        self._asking: dict[CosignerKey, asyncio.Task[NoteSignature | None]] = {}
+        self._stragglers: set[asyncio.Task[NoteSignature | None]] = set()  # of a round that did not wait
+        self._late: dict[CosignerKey, tuple[int, NoteSignature]] = {}  # their lines, and for which size
         self._latest = published
         self._tried_size = 0
         self._wake = asyncio.Event()
@@ -97,8 +102,10 @@ class Publisher:
     async def stop(self) -> None:
         """End; a round under way is given up."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            tasks = [self._task, *self._asking.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def ask(self, clients: Sequence[WitnessClient]) -> None:
         """Ask these witnesses from the next round on."""
@@ -226,12 +233,46 @@ class Publisher:
         return head is not None and len(self.cosigned_by()) < len(self._policy_at(head.size).witnesses)
 
     async def _cosign(self, head: StoredCheckpoint, text: str) -> str:
-        """Return the text with a new line of each witness that answered well."""
-        answers = await asyncio.gather(*(self._ask(client, head) for client in self._clients))
-        for line in answers:
-            if line is not None:
-                text = add_cosignature(text, line)
+        """Return the text with a new line of each witness that answered well, without waiting for the slowest.
+
+        Once a quorum is there, the others have a moment left; whoever answers later wakes the next round.
+        """
+        for key in [key for key, (size, _) in self._late.items() if size == head.size]:
+            text = add_cosignature(text, self._late.pop(key)[1])
+        for client in self._clients:
+            if client.key not in self._asking:
+                self._asking[client.key] = asyncio.create_task(self._ask(client, head))
+        policy = self._policy_at(head.size)
+        open_tasks = {task: key for key, task in self._asking.items() if task not in self._stragglers}
+        try:
+            while open_tasks:
+                wait_s = _GRACE_S if policy.satisfied(_times(text, policy)) else None
+                done, _ = await asyncio.wait(open_tasks, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    break
+                for task in done:
+                    del self._asking[open_tasks.pop(task)]
+                    line = task.result()
+                    if line is not None:
+                        text = add_cosignature(text, line)
+        except BaseException:
+            for task, key in open_tasks.items():  # a line for this head must not end up on another
+                task.cancel()
+                self._asking.pop(key, None)
+            raise
+        for task, key in open_tasks.items():
+            self._stragglers.add(task)
+            task.add_done_callback(lambda task, key=key: self._take_late(key, head.size, task))  # type: ignore[misc]
         return text
+
+    def _take_late(self, key: CosignerKey, size: int, task: asyncio.Task[NoteSignature | None]) -> None:
+        """Keep the line of a witness that answered after its round; the next one takes it in."""
+        self._stragglers.discard(task)
+        self._asking.pop(key, None)
+        line = None if task.cancelled() else task.result()
+        if line is not None:
+            self._late[key] = size, line
+            self._wake.set()
 
     async def _ask(self, client: WitnessClient, head: StoredCheckpoint) -> NoteSignature | None:
         now_s = asyncio.get_running_loop().time()
@@ -243,8 +284,8 @@ class Publisher:
                 answer = await self._ask_from_its_size(client, head)
             line = _own_line(answer, client.key, head)
         except (CodedError, TimeoutError, OSError) as error:
-            code = error.code if isinstance(error, CodedError) else "not_reachable"
-            _log.warning("witness %s did not cosign: %s", client.key.name, code)
+            reason = str(error) if isinstance(error, CodedError) else "not_reachable"
+            _log.warning("witness %s did not cosign: %s", client.key.name, reason)
             return None
         self._sizes[client.key] = head.size
         self._cosigned[client.key] = head.size, now_s

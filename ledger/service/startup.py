@@ -270,15 +270,20 @@ async def _look(
         await asyncio.to_thread(_check_seen, store, head, note, pairs)
     if isinstance(client, ProbedWitness):
         # What it shows may be old, and 404 may mean that it shows nothing at all.
-        size = await _probe(client, head, timeout_s)
+        size = await _probe(client, head, note, timeout_s)
         if size is None:
             return answered and note is not None, note
         return True, note or ("" if size else None)
     return answered, note
 
 
-async def _probe(client: ProbedWitness, head: StoredCheckpoint, timeout_s: float) -> int | None:
+async def _probe(
+    client: ProbedWitness, head: StoredCheckpoint, shown: str | None, timeout_s: float
+) -> int | None:
     """Return the size that a witness has seen by the protocol itself, None without an answer.
+
+    A witness that replays may refuse a tree for its entries; if it shows that it cosigned our head, it has seen
+    no other of this size.
 
     Raises:
         ForkAlarm: code lock_mismatch, it says that it has seen more, or another tree. It may lie, and its word
@@ -289,6 +294,8 @@ async def _probe(client: ProbedWitness, head: StoredCheckpoint, timeout_s: float
             size = await client.seen_size(head.note, head.size)
     except VerificationError as error:
         if error.code == "inconsistent":
+            if shown is not None and parse_note(shown).text == parse_note(head.note).text:
+                return head.size
             raise ForkAlarm(
                 "a witness says that it has seen another tree of our size",
                 field="witnesses",

@@ -291,6 +291,16 @@ class WitnessState:
             for size, root, note, is_fork, detail, time_s in rows
         ]
 
+    def fork_count(self, origin: str) -> int:
+        """Return how many of `refused` are forks; errors as `head`."""
+        with self._reading() as connection:
+            (count,) = connection.execute(
+                "SELECT COUNT(*) FROM refused r LEFT JOIN cosigned c ON c.origin = r.origin AND c.size = r.size"
+                " WHERE r.origin = ? AND c.root IS NOT r.root AND (r.is_fork OR c.root IS NOT NULL)",
+                (origin,),
+            ).fetchone()
+        return int(count)
+
     def cosigned(self, origin: str) -> list[StoredHead]:
         """Return every checkpoint that was cosigned for a log, by rising size; errors as `head`."""
         with self._reading() as connection:

@@ -103,8 +103,8 @@ class HttpWitness:
         status, body, _ = await self._ask("GET", origin_path(origin))
         if status in (403, 404, 405, 410):
             return None
-        if status != 200:
-            raise self._failed(f"the witness answered with status {status}")
+        if status != 200:  # what it shows may stand elsewhere than what it signs: no reason to leave it alone
+            raise _unreachable(f"the witness answered with status {status}")
         try:
             note = parse_note(body)
             checkpoint = parse_checkpoint(note.text, allow_extensions=True)
@@ -143,6 +143,9 @@ class HttpWitness:
             if conflict.size == tree_size:
                 await self.add_checkpoint(tree_size, (), note)
             return conflict.size
+        except VerificationError as error:
+            # Any tree extends the empty one: what it refuses here is the log, and not this tree.
+            raise VerificationError("bad_checkpoint", error.detail, field="witness") from error
         return 0
 
     async def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes, str]:

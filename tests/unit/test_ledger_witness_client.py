@@ -247,6 +247,13 @@ def test_a_witness_that_shows_nothing_is_asked_by_the_protocol(status: int) -> N
     assert asked[1].content.startswith(b"old 0\n\n")
 
 
+def test_a_monitoring_endpoint_that_fails_keeps_nobody_from_asking() -> None:
+    handle, _ = answering(httpx.Response(502), httpx.Response(409, content=b"8\n"))
+    witness = witness_of(handle)
+    assert isinstance(outcome(witness.last_checkpoint(ORIGIN)), StorageError)
+    assert outcome(witness.seen_size(note(11), 11)) == 8
+
+
 def test_a_witness_at_our_size_is_asked_whether_it_is_our_tree() -> None:
     handle, asked = answering(httpx.Response(409, content=b"8\n"), httpx.Response(409))
     error = outcome(witness_of(handle).seen_size(note(8), 8))
@@ -257,6 +264,51 @@ def test_a_witness_at_our_size_is_asked_whether_it_is_our_tree() -> None:
         httpx.Response(409, content=b"8\n"), httpx.Response(200, content=line_of(note(8)).encode())
     )
     assert outcome(witness_of(handle).seen_size(note(8), 8)) == 8
+
+
+def test_a_witness_that_refuses_the_log_has_not_seen_another_tree() -> None:
+    for answers in ([httpx.Response(422)], [httpx.Response(404)], [httpx.Response(409)]):
+        handle, _ = answering(*answers)
+        error = outcome(witness_of(handle).seen_size(note(8), 8))
+        assert isinstance(error, VerificationError)
+        assert error.code == "bad_checkpoint"
+
+
+@pytest.mark.parametrize("shows", [True, False], ids=["shows our head", "shows nothing"])
+def test_a_ledger_starts_beside_a_witness_that_refuses_it_and_shows_that_it_saw_the_same(
+    world: World, tmp_path: Path, shows: bool
+) -> None:
+    """A replaying witness that refuses a log for ever answers 422 for its entries, and not for another tree."""
+
+    async def body() -> None:
+        one, two, _ = world.witnesses(tmp_path / "w")
+        service = await grow(world, [LocalWitness(one), LocalWitness(two)], range(1))
+        await service.published_checkpoint()
+        size = service.head.size
+        await service.stop()
+        shown = one.last_checkpoint(LEDGER)
+
+        def refuse(request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                return httpx.Response(200 if shows else 404, content=(shown or "").encode())
+            if request.content.startswith(b"old 0\n"):
+                return httpx.Response(409, content=b"%d\n" % size)
+            return httpx.Response(422, content=b"bad_seal: refused for ever\n")
+
+        http = httpx.AsyncClient(transport=httpx.MockTransport(refuse))
+        clients: list[WitnessClient] = [
+            HttpWitness(one.key, "http://w", client=http),
+            LocalWitness(two),
+        ]
+        if shows:
+            service = await grow(world, clients, range(1, 2))
+            await service.stop()
+            return
+        with pytest.raises(ForkAlarm) as caught:
+            await grow(world, clients, range(1, 2))
+        assert caught.value.code == "lock_mismatch"
+
+    asyncio.run(body())
 
 
 def test_what_a_witness_shows_counts_with_its_own_signature_only() -> None:
@@ -491,6 +543,36 @@ def test_lines_below_a_quorum_are_kept_until_the_others_come(
                 await asyncio.sleep(0.02)
         assert len(counted) == 1
         await service.stop()
+
+    asyncio.run(body())
+
+
+def test_a_slow_witness_holds_up_no_head_and_its_line_comes_later(world: World, tmp_path: Path) -> None:
+    one, two, three = world.witnesses(tmp_path / "w")
+    go = asyncio.Event()
+
+    class Slow(LocalWitness):
+        async def add_checkpoint(self, old_size: int, proof: Any, note: str) -> str:
+            await go.wait()
+            return await super().add_checkpoint(old_size, proof, note)
+
+    async def body() -> None:
+        service = world.open([LocalWitness(one), Slow(three), LocalWitness(two)], witness_timeout_s=60)
+        await service.start()
+        await asyncio.gather(*(service.submit(entry) for entry in world.admission()))
+        for number in range(3):
+            await service.submit(world.credential(number))
+            async with asyncio.timeout(10):
+                await service.published_checkpoint(10)
+            assert service.health().published_size == service.head.size
+            assert service.publisher.cosigned_by() == ("w1", "w2")
+        go.set()
+        async with asyncio.timeout(10):
+            while service.publisher.cosigned_by() != ("w1", "w2", "w3"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert service.health().published_size == service.head.size
+        await service.stop()
+        assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
     asyncio.run(body())
 

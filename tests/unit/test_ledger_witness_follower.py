@@ -20,7 +20,7 @@ from ledger.core.seal import Seal
 from ledger.core.statement import PADDING, parse_statement, sign_statement
 from ledger.errors import ForkAlarm, StorageError
 from ledger.service.log_witness import LogWitness
-from ledger.witness import follower as follower_module
+from ledger.witness import head_replay
 from ledger.witness.follower import Follower
 from ledger.witness.logs import WatchedLog
 from ledger.witness.service import WitnessService
@@ -38,12 +38,13 @@ class Shown:
     note: str = ""
     is_down: bool = False
     pause_s: float = 0.0
-    reads: int = 0
+    looks: int = 0
 
     def show(self, ledger: TinyLedger, note: str | None = None) -> None:
         self.entries_, self.note = list(ledger.entries), ledger.checkpoint() if note is None else note
 
     def checkpoint(self) -> str:
+        self.looks += 1
         if self.is_down or not self.note:
             raise StorageError("down", code="not_reachable")
         return self.note
@@ -52,7 +53,6 @@ class Shown:
         time.sleep(self.pause_s)
         if self.is_down:
             raise StorageError("down", code="not_reachable")
-        self.reads += 1
         if len(self.entries_) < min(stop, tree_size):
             raise ForkAlarm("a stored entry is missing", code="bad_entry", index=len(self.entries_))
         return self.entries_[start : min(stop, tree_size)], b""
@@ -162,7 +162,7 @@ LIES: dict[str, tuple[Callable[[RotatingLedger], list[bytes]], str]] = {
 def test_a_signed_head_over_entries_that_break_a_rule_is_refused_for_ever(
     ledger: RotatingLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str, limit: int
 ) -> None:
-    monkeypatch.setattr(follower_module, "_IN_MEMORY_ENTRIES", limit)
+    monkeypatch.setattr(head_replay, "_IN_MEMORY_ENTRIES", limit)
     make, code = LIES[lie]
     entries = make(ledger)
     note = signed(ledger, entries)
@@ -190,8 +190,12 @@ def test_a_signed_head_over_entries_that_break_a_rule_is_refused_for_ever(
     asyncio.run(run())
 
 
-def test_a_source_that_lies_is_not_held_against_the_log(ledger: RotatingLedger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [65_536, 0], ids=["in memory", "streamed"])
+def test_a_source_that_lies_is_not_held_against_the_log(
+    ledger: RotatingLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
     """Whoever stands between ledger and witness can hold a cosignature up, and not more."""
+    monkeypatch.setattr(head_replay, "_IN_MEMORY_ENTRIES", limit)
 
     async def run() -> None:
         shown = Shown(changed(ledger, 33))
@@ -335,6 +339,61 @@ def test_a_head_in_the_middle_of_an_epoch_is_not_cosigned(ledger: RotatingLedger
     asyncio.run(run())
 
 
+def test_whoever_signs_the_middle_of_an_honest_epoch_does_not_get_the_log_refused(
+    ledger: RotatingLedger, tmp_path: Path
+) -> None:
+    ledger.issue(ledger.issuers["civil-1"])
+    for _ in range(20):
+        ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(ledger, "")  # entries, and no head: only what is asked for is replayed
+        async with replaying(tmp_path / "state.db", ledger, shown, wait_s=0.3) as (client, _):
+            for size in (8, 17, ledger.tree_size - 16):
+                note = signed(ledger, ledger.entries[:size])
+                answer = await client.post("/add-checkpoint", content=body(0, note))
+                assert answer.status_code == 503
+            await until(lambda: ask(client, ledger, 0), 200)
+            assert (await health(client))["state"] == "cosigning"
+
+    asyncio.run(run())
+
+
+def test_what_was_replayed_and_not_accepted_is_never_held_against_a_smaller_head(
+    ledger: RotatingLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails while keys are learnt; afterwards the head of an epoch before is asked for."""
+    before, small = list(ledger.leaves), ledger.checkpoint()
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+    learn, failures = LogWitness.learn_log_keys, [StorageError("disk")]
+
+    def fail_once(*arguments: Any, **more: Any) -> None:
+        if failures:
+            raise failures.pop()
+        learn(*arguments, **more)
+
+    monkeypatch.setattr(LogWitness, "learn_log_keys", fail_once)
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(ledger)
+        async with replaying(tmp_path / "state.db", ledger, shown, poll_s=60) as (client, _):
+            await until(lambda: failed(failures), 200)
+            shown.note = ""
+            answer = await client.post("/add-checkpoint", content=body(0, small))
+            assert answer.status_code == 200, answer.text
+            assert (await health(client))["size"] == len(before)
+
+    asyncio.run(run())
+
+
+async def failed(failures: list[StorageError]) -> httpx.Response:
+    return httpx.Response(503 if failures else 200)
+
+
 async def ready(client: httpx.AsyncClient, size: int) -> Any:
     """200 as soon as this many entries are replayed."""
     return httpx.Response(200 if (await health(client))["replayed"] >= size else 503)
@@ -346,21 +405,24 @@ def test_a_source_that_shows_heads_that_nobody_signed_changes_nothing(
     async def run() -> None:
         from tests.support.witness_cases import signers
 
-        shown = Shown()
         stranger = signers("stranger", ledger.origin)
         lies = lying_seal(ledger)
         head = Checkpoint(ledger.origin, len(lies), root_hash([leaf_hash(entry) for entry in lies]))
-        async with replaying(tmp_path / "state.db", ledger, shown, wait_s=0.2) as (client, _):
-            for entries, note in (
-                (lies, sign_checkpoint(head, stranger, 1)),
-                (ledger.entries, ledger.checkpoint().replace(ledger.origin, "other.example")),
-                (ledger.entries, "no note"),
-            ):
-                shown.entries_, shown.note = entries, note
-                await asyncio.sleep(0.15)
-                assert (await health(client))["state"] == "cosigning"
-            shown.show(ledger)
-            await until(lambda: ask(client, ledger, 0), 200)
+        for entries, note in (
+            (lies, sign_checkpoint(head, stranger, 1)),
+            (ledger.entries, ledger.checkpoint().replace(ledger.origin, "other.example")),
+            (ledger.entries, "no note"),
+        ):
+            shown = Shown(entries, note)
+            async with replaying(tmp_path / "state.db", ledger, shown, wait_s=0.2) as (client, _):
+                async with asyncio.timeout(10):
+                    while shown.looks < 2:  # noqa: ASYNC110 - nothing announces it
+                        await asyncio.sleep(0.02)
+                state = await health(client)
+                assert (state["state"], state["replayed"]) == ("cosigning", 0)
+                shown.show(ledger)
+                await until(lambda: ask(client, ledger, 0), 200)
+            (tmp_path / "state.db").rename(tmp_path / f"state-{len(note)}.db")
 
     asyncio.run(run())
 

@@ -195,6 +195,13 @@ def test_anything_else_is_refused(status: int, data: bytes) -> None:
     assert isinstance(read_answer(status, data), Refused)
 
 
+def test_the_words_of_a_refusal_are_told_on_short_and_printable() -> None:
+    answer = read_answer(422, b"bad_seal: refused for ever at entry 47\x1b[31m\n" + b"x" * 500)
+    assert isinstance(answer, Refused)
+    assert "(bad_seal: refused for ever at entry 47[31mx" in answer.detail
+    assert len(answer.detail) < 300
+
+
 @given(st.integers(100, 599), st.binary(max_size=200), st.text(max_size=8))
 def test_no_answer_raises(status: int, data: bytes, retry: str) -> None:
     read_answer(status, data, retry)

@@ -1,0 +1,224 @@
+"""Replaying a ledger head by head, and what that says of a checkpoint. docs/protocol.md sections 4, 5 and 8.
+
+The entries come from the ledger's tiles, or from its directory, and are not believed: first they must give the
+root of the head, then every signature is verified and every rule applied, and each seal must say what the fold
+has come to. Who sends other entries raises VerificationError or StorageError; a ForkAlarm is about entries that
+do give the root.
+
+    replay = HeadReplay(pin, "https://ledger.example", open_source, lambda: False)
+    replay.advance(head)
+    replay.accept()                  # once the head is known to be signed
+    replay.verdict(signed)
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from ledger.audit.source import Source
+from ledger.core.bridges import log_verifier_keys
+from ledger.core.cells import CELL_SIZE
+from ledger.core.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
+from ledger.core.key_history import KeyHistory, LogKeys
+from ledger.core.merkle import Frontier, leaf_hash
+from ledger.core.note import format_note
+from ledger.core.pin import Pin
+from ledger.core.statement import is_padding, parse_statement
+from ledger.core.tiles import TILE_WIDTH
+from ledger.errors import CodedError, ForkAlarm, MalformedError, StorageError, VerificationError
+from ledger.service.replay import Replay
+
+_IN_MEMORY_ENTRIES: Final = 65_536
+"""So many new entries at most are held in memory; more are read twice where something is wrong with them."""
+_PAGE: Final = 4_096
+_KEPT_ROOTS: Final = 65_536
+
+Verdict = Literal["good", "wrong", "keys", "wait"]
+"""good: replayed, and signed with the keys of its time. wrong: not what the entries give, of which a signed head is
+known. keys: signed with others than those of its time. wait: not there yet."""
+
+
+class StoppedError(Exception):
+    """The witness was told to stop."""
+
+
+class HeadReplay:
+    """The replay of one ledger. `advance` and `accept` are for one thread, the rest for any.
+
+    Args:
+        pin: the ledger that it must be.
+        place: address of the ledger, or its directory.
+        open_place: opens the source.
+        is_stopping: asked now and then; where it says so, `advance` raises StoppedError.
+    """
+
+    def __init__(
+        self, pin: Pin, place: str, open_place: Callable[[str], Source], is_stopping: Callable[[], bool]
+    ) -> None:
+        self._pin = pin
+        self._place = place
+        self._open_place = open_place
+        self._is_stopping = is_stopping
+        self._source: Source | None = None
+        self._guard = threading.Lock()
+        self._read: Callable[[int, int], Sequence[bytes]] = self._fetch_nothing
+        self._replay: Replay
+        self.begin_again()
+
+    @property
+    def size(self) -> int:
+        """Size of the largest accepted head."""
+        return self._size
+
+    @property
+    def replayed(self) -> int:
+        """Entries replayed so far, of heads under way too."""
+        size: int = self._replay.frontier.size
+        return size
+
+    def shown(self) -> str:
+        """Return the note that the source shows, not checked; StorageError where it shows none."""
+        return self._open_source().checkpoint()
+
+    def advance(self, head: Checkpoint) -> None:
+        """Replay up to a head.
+
+        Raises:
+            ForkAlarm: the entries give its root and break a rule; the next call begins at entry 0 again.
+            VerificationError: code bad_checkpoint, the source sends entries that do not give the root, or the
+                head does not end with a seal.
+            StorageError: code not_reachable and others, the source does not send them.
+        """
+        if self._replay.frontier.size != self._size:
+            self.begin_again()  # what was replayed last was never accepted
+        start = self._size
+        if head.tree_size % CELL_SIZE or not self._ends_in_seal(head.tree_size):
+            # Whoever has the log's keys can sign the middle of an honest epoch: no rule is broken by its entries.
+            raise VerificationError("bad_checkpoint", "the head does not end an epoch", field="tree_size")
+        if head.tree_size - start <= _IN_MEMORY_ENTRIES:
+            entries = self._fetch(start, head.tree_size, head.tree_size)
+            frontier = self._replay.frontier.copy()
+            frontier.extend(leaf_hash(entry) for entry in entries)
+            if frontier.root() != head.root_hash:
+                raise _other_entries()
+            self._read = lambda low, high: entries[low - start : high - start]
+        else:
+            self._read = lambda low, high: self._fetch(low, high, head.tree_size)
+        try:
+            self._replay.advance(head.tree_size, head.root_hash)
+        except ForkAlarm as alarm:
+            self.begin_again()
+            if not self._gives_root(head):
+                raise _other_entries() from alarm
+            raise
+        except BaseException:
+            self.begin_again()
+            raise
+
+    def accept(self) -> None:
+        """Let the head that was replayed last count: the log signed it."""
+        with self._guard:
+            self._size = self._replay.frontier.size
+
+    def begin_again(self) -> None:
+        """Forget everything and begin at entry 0."""
+        with self._guard:
+            self._history = KeyHistory()
+            self._roots: OrderedDict[int, bytes] = OrderedDict()
+            self._size = self._forgotten = 0
+            self._replay = Replay(
+                lambda low, high: self._read(low, high),
+                charter_hash=self._pin.charter_hash,
+                on_epoch=self._on_epoch,
+            )
+
+    def log_key_pairs(self) -> list[LogKeys]:
+        """Return every pair of log keys that ever held, and the one that holds in the next epoch."""
+        registry = self._replay.registry
+        if registry is None:
+            return []
+        terms = registry.governance.terms
+        with self._guard:
+            return [
+                *self._history.all_log_keys(),
+                log_verifier_keys(terms.origin, terms.opened().log_keys),
+            ]
+
+    def verdict(self, signed: SignedCheckpoint) -> Verdict:
+        """Return what the replay says of a checkpoint that some known keys of the log signed."""
+        checkpoint = signed.checkpoint
+        with self._guard:
+            if not self._forgotten < checkpoint.tree_size <= self._size:
+                return "wait"
+            if self._roots.get(checkpoint.tree_size) != checkpoint.root_hash:
+                return "wrong"
+            keys = self._history.log_keys_at(checkpoint.tree_size)
+        try:
+            open_checkpoint(format_note(signed.note), keys)
+        except CodedError:
+            return "keys"
+        return "good"
+
+    def close(self) -> None:
+        """Close the source."""
+        if self._source is not None:
+            self._source.close()
+
+    def _ends_in_seal(self, size: int) -> bool:
+        [last] = self._fetch(size - 1, size, size)
+        try:
+            return not is_padding(last) and parse_statement(last).kind == "seal"
+        except MalformedError:
+            return False
+
+    def _gives_root(self, head: Checkpoint) -> bool:
+        """Whether the entries of the source are those that the head was signed over: else it proves nothing."""
+        frontier = Frontier()
+        for low in range(0, head.tree_size, _PAGE):
+            page = self._fetch(low, min(low + _PAGE, head.tree_size), head.tree_size)
+            frontier.extend(leaf_hash(entry) for entry in page)
+        return frontier.root() == head.root_hash
+
+    def _fetch(self, start: int, stop: int, tree_size: int) -> list[bytes]:
+        """Return the entries [start, stop).
+
+        Raises:
+            StorageError: the source does not have them; whatever it sends, the log is not to blame for that.
+        """
+        if self._is_stopping():
+            raise StoppedError
+        first = start // TILE_WIDTH * TILE_WIDTH
+        try:
+            entries = self._open_source().entries(first, stop, tree_size)[0][start - first : stop - first]
+        except ForkAlarm as error:
+            raise StorageError(error.detail, field="source", code="not_reachable") from error
+        if len(entries) != stop - start:
+            raise StorageError("the source lacks entries", field="source", code="not_reachable")
+        return entries
+
+    @staticmethod
+    def _fetch_nothing(_low: int, _high: int) -> Sequence[bytes]:
+        return ()
+
+    def _on_epoch(self, replay: Replay, leaves: Sequence[bytes], chain: Sequence[bytes]) -> None:
+        if self._is_stopping():
+            raise StoppedError
+        assert replay.registry is not None
+        size = replay.frontier.size
+        with self._guard:
+            self._history.note_epoch(size, replay.registry.governance)
+            self._roots[size] = replay.frontier.root()
+            if len(self._roots) > _KEPT_ROOTS:
+                self._forgotten = self._roots.popitem(last=False)[0]
+
+    def _open_source(self) -> Source:
+        if self._source is None:
+            self._source = self._open_place(self._place)
+        return self._source
+
+
+def _other_entries() -> VerificationError:
+    return VerificationError("bad_checkpoint", "the source sends other entries", field="source")
