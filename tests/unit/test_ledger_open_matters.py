@@ -418,7 +418,7 @@ def _is_status(served: Served, index: int) -> bool:
 
 
 def _problem(code: str) -> bytes:
-    return cbor.encode({-1: "title", -2: "detail", "code": code})
+    return cbor.encode({-1: "title", -2: "detail", "sc:problem": {"code": code}})
 
 
 # -- the bytes ----------------------------------------------------------------------------------------------
