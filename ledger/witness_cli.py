@@ -138,13 +138,23 @@ def serve(
 def status(
     folder: Folder,
     evidence: Annotated[
-        Path | None, typer.Option(help="New folder to copy contradicting and alarming checkpoints to.")
+        Path | None,
+        typer.Option(help="New folder for contradicting and alarming checkpoints, and for evidence files."),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Copy of the ledger that the evidence is shown from; else the place that is replayed.",
+        ),
+    ] = None,
+    pin: Annotated[Path | None, typer.Option(help="Pin of a ledger that is not in the list of logs.")] = None,
 ) -> None:
     """Tell what a witness cosigned and what speaks against a log; exit 3 if anything does."""
     from ledger.witness.report import describe_state
 
-    lines, has_evidence = describe_state(folder, evidence)
+    pinned = None if pin is None else parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
+    lines, has_evidence = describe_state(folder, evidence, source, pinned)
     for line in lines:
         _out.print(line)
     if has_evidence:

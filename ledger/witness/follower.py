@@ -73,6 +73,7 @@ class Follower:
         self._stopping = threading.Event()
         self._replay = HeadReplay(pin, place, open_place, self._stopping.is_set)
         self._doubted: dict[tuple[int, bytes], float] = {}
+        self._looked_at: tuple[int, bytes] | None = None
         self._failures = 0
         self._guard = threading.Lock()
         self._problem = ""
@@ -194,8 +195,35 @@ class Follower:
         head = parse_checkpoint(parse_note(note).text)
         if head.origin != self._origin:
             raise VerificationError("bad_checkpoint", "the source shows another log", field="origin")
-        if head.tree_size > self._replay.size:
+        if head.tree_size <= self._replay.size:
+            known = self._replay.root_at(head.tree_size)
+            if known is not None and known != head.root_hash:
+                self._contradict(note, "the ledger shows another root than the one that was replayed")
+            return
+        try:
             self._advance(head, note, is_signed=self._is_signed(note))
+        except VerificationError:
+            self._look_for_fork(head, note)
+            raise
+
+    def _look_for_fork(self, head: Checkpoint, note: str) -> None:
+        """Keep a head that the ledger shows and signed over a history that is not the one that was cosigned."""
+        cosigned = self._witness.head()
+        place = (head.tree_size, head.root_hash)
+        if cosigned is None or cosigned.size > head.tree_size or place == self._looked_at:
+            return
+        if not self._is_signed(note):
+            return
+        before = self._replay.root_before(head, cosigned.size)
+        self._looked_at = place
+        if before is not None and before != cosigned.root:
+            self._contradict(note, "the ledger shows a history that is not the one that was cosigned")
+
+    def _contradict(self, note: str, detail: str) -> None:
+        for keys in self._witness.key_sets:
+            with suppress(CodedError):
+                self._witness.keep_evidence(open_checkpoint(note, keys), detail)
+                return
 
     def _advance(self, head: Checkpoint, note: str, *, is_signed: bool) -> None:
         """Replay up to a head.

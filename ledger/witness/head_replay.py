@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final, Literal
 
 from ledger.audit.source import Source
@@ -174,13 +175,27 @@ class HeadReplay:
         except MalformedError:
             return False
 
+    def root_before(self, head: Checkpoint, size: int) -> bytes | None:
+        """Return the root that the tree of a head has at a smaller size, None where the source has another tree.
+
+        Raises:
+            StorageError: the source does not send the entries.
+        """
+        frontier, before = Frontier(), None
+        stops = sorted({*range(_PAGE, head.tree_size, _PAGE), size, head.tree_size})
+        for low, high in pairwise([0, *stops]):
+            frontier.extend(leaf_hash(entry) for entry in self._fetch(low, high, head.tree_size))
+            before = frontier.root() if high == size else before
+        return before if frontier.root() == head.root_hash else None
+
+    def root_at(self, size: int) -> bytes | None:
+        """Return the root of an accepted size, None where it is not known (any more)."""
+        with self._guard:
+            return self._roots.get(size) if size <= self._size else None
+
     def _gives_root(self, head: Checkpoint) -> bool:
         """Whether the entries of the source are those that the head was signed over: else it proves nothing."""
-        frontier = Frontier()
-        for low in range(0, head.tree_size, _PAGE):
-            page = self._fetch(low, min(low + _PAGE, head.tree_size), head.tree_size)
-            frontier.extend(leaf_hash(entry) for entry in page)
-        return frontier.root() == head.root_hash
+        return self.root_before(head, head.tree_size) is not None
 
     def _fetch(self, start: int, stop: int, tree_size: int) -> list[bytes]:
         """Return the entries [start, stop).

@@ -443,3 +443,54 @@ def test_a_state_that_fails_in_the_thread_stops_no_other_and_says_so(
             assert (await health(client))["problem"] == "storage_failed"
 
     asyncio.run(run())
+
+
+def twin(first: str) -> RotatingLedger:
+    """The same ledger up to its second epoch, and then another history."""
+    made = RotatingLedger()
+    issuer = made.admit()
+    for _ in range(3):
+        made.issue(issuer)
+    made.close_epoch()
+    made.admit(first)
+    return made
+
+
+@pytest.mark.parametrize("later", [0, 2], ids=["same size", "larger"])
+def test_another_history_that_the_ledger_shows_is_kept_as_a_fork(tmp_path: Path, later: int) -> None:
+    """Nobody asks the witness to cosign it: the ledger shows it where the entries are fetched."""
+    mine, theirs = twin("agency-a"), twin("agency-b")
+    for number in range(later):
+        theirs.admit(f"agency-{number}")
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(mine)
+        async with replaying(tmp_path / "state.db", mine, shown) as (client, _):
+            assert (await ask(client, mine, 0)).status_code == 200
+            shown.show(theirs, "\n".join(theirs.checkpoint().split("\n")[:3]) + "\n\n— nobody AAAAAAA=\n")
+            looks = shown.looks
+            await until_true(lambda: shown.looks > looks + 2)
+            assert (await health(client))["contradictions"] == 0  # the log did not sign that
+            shown.show(theirs)
+
+            async def is_kept() -> bool:
+                return bool((await health(client))["contradictions"] == 1)
+
+            await until_true(is_kept)
+            shown.show(mine)
+            mine.admit("agency-c")
+            shown.show(mine)
+            await until(lambda: ask(client, mine, mine.tree_size - 16), 200)
+
+    asyncio.run(run())
+
+
+async def until_true(happened: Callable[[], Any], limit_s: float = 20.0) -> None:
+    end = time.monotonic() + limit_s
+    while True:
+        answer = happened()
+        if (await answer) if asyncio.iscoroutine(answer) else answer:
+            return
+        assert time.monotonic() < end, "it never happened"
+        await asyncio.sleep(0.02)
