@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ledger.codes import EXIT_OK, exit_code
+from ledger.compare_cli import compare_command
 from ledger.core.cose_key import PublicKey
 from ledger.core.fields import parse_origin
 from ledger.core.merkle import leaf_hash
@@ -65,6 +66,7 @@ app.add_typer(govern_app, name="govern")
 app.add_typer(keys_app, name="keys")
 app.add_typer(evidence_app, name="evidence")
 app.command("explore")(explore_command)
+app.command("compare")(compare_command)
 app.add_typer(witness_app, name="witness")
 app.add_typer(proof_app, name="proof")
 app.command("publish")(publish)
