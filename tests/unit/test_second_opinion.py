@@ -13,10 +13,12 @@ import pytest
 from ledger.core.evidence import check_evidence
 from ledger.core.evidence.form import format_evidence
 from ledger.core.evidence.heads import prove_fork
+from ledger.core.note import format_vkey
 from ledger.core.pin import Pin, format_pin
 from ledger.evidence_words import describe_finding
 from tests.docs.repository import ROOT
 from tests.support.misbehaviour import LyingLedger
+from tests.support.witness_cases import body, key_set, note, proof
 
 ALLOWED = {"ledger", "cryptography", "cbor2"}
 PURE = ("ledger.core", "ledger.codes", "ledger.errors", "ledger.evidence_words", "ledger.second_opinion")
@@ -98,6 +100,30 @@ def test_it_says_the_same_words_and_loads_nothing_else(folder: Path) -> None:
 )
 def test_its_exit_codes(folder: Path, arguments: tuple[str, ...], exit_code: int) -> None:
     assert asked(folder, *arguments).returncode == exit_code
+
+
+@pytest.mark.parametrize(
+    ("request_body", "cosigned", "said", "exit_code"),
+    [
+        (body(0, note(32)), None, "A witness cosigns: 32 entries", 0),
+        (body(32, note(48), proof(32, 48)), 32, "A witness cosigns: 48 entries", 0),
+        (body(16, note(48), proof(16, 48)), 32, "refuses with 409: ", 1),
+        (body(32, note(48, "false"), proof(32, 48, "false")), 32, "refuses with 422: ", 1),
+        (body(32, note(48, keys="others"), proof(32, 48)), 32, "refuses with 403: ", 1),
+        (b"junk", None, "refuses with 400: ", 1),
+    ],
+)
+def test_it_judges_as_a_witness_does(
+    tmp_path: Path, request_body: bytes, cosigned: int | None, said: str, exit_code: int
+) -> None:
+    (tmp_path / "request").write_bytes(request_body)
+    more: tuple[str, ...] = ()
+    if cosigned is not None:
+        (tmp_path / "last").write_text(note(cosigned), newline="")
+        more = ("--cosigned", "last")
+    keys = [part for key in key_set() for part in ("--log-key", format_vkey(key))]
+    done = asked(tmp_path, "witness", "request", *keys, *more)
+    assert (done.returncode, said in done.stdout) == (exit_code, True), done.stdout + done.stderr[-300:]
 
 
 def test_the_guard_of_these_tests_refuses_what_is_not_allowed(folder: Path) -> None:
