@@ -154,7 +154,7 @@ def parse_saved_audit(data: bytes) -> SavedAudit:
     body, digest = parse_array(outer, field="state", low=2, high=2)
     if type(body) is not bytes or hashlib.sha256(body).digest() != digest:
         raise MalformedError("the state is damaged", field="state.hash")
-    value = cbor.decode(body, max_size=len(body), field="state")
+    value = cbor.decode(body, max_size=len(body), field="state", max_items=None)
     if not isinstance(value, dict) or value.get(1) != _VERSION:
         raise MalformedError("a state of another version", field="state.version", code="unsupported")
     fields = parse_map(value, range(1, 11), field="state")
@@ -162,7 +162,7 @@ def parse_saved_audit(data: bytes) -> SavedAudit:
         raise MalformedError("no seal or no state", field="state")
     seal = parse_seal_entry(fields[4])
     size = seal.index + 1
-    registry = parse_state(fields[5], seal)
+    registry = parse_state(fields[5], seal, max_items=None)
     pin = Pin(
         parse_origin(fields[2], field="state.origin"),
         parse_bytes(fields[3], HASH_SIZE, field="state.charter"),
