@@ -35,6 +35,7 @@ from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.cose_key import PublicKey
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError
+from ledger.http_coding import check_coding
 from ledger.problems import CUSTOM_ENTRY
 
 ENTRY_TYPE: Final = "application/cose"
@@ -263,6 +264,7 @@ def _retry_s(response: httpx.Response) -> float:
 
 
 def _read(response: httpx.Response, max_size: int) -> bytes:
+    check_coding(response)
     data = bytearray()
     for chunk in response.iter_bytes():
         data += chunk

@@ -20,6 +20,10 @@ PROVEN: Final = {
     "broken_rule": "The ledger's keys signed an epoch that breaks the rules that everybody can replay.",
     "omitted_action": "A seal of the ledger leaves out an action of the governors that took effect.",
 }
+_SEAL_ALONE: Final = (
+    "Against: the operator, or who has a stolen service key of this ledger, in use or replaced: nothing but the seal "
+    "contradicts the head. Ask the operator for the entries of this head; the true ones have its root."
+)
 _CONVICTS: Final = {
     True: "Against: the operator. Whoever holds the ledger's keys signed this; nobody else could make it.",
     False: "Against: a copy. Nobody's signature is on these bytes: they say who was shown what, and convict "
@@ -36,7 +40,7 @@ def describe_finding(finding: Finding) -> list[str]:
         f"Ledger: {finding.origin}",
         PROVEN[finding.kind],
         f"Found: {finding.code}{place}{field}: {finding.detail}",
-        _CONVICTS[finding.against == OPERATOR],
+        _SEAL_ALONE if finding.kind == "wrong_root" else _CONVICTS[finding.against == OPERATOR],
     ]
     lines += [f"Head: {size} entries, root {root.hex()}" for size, root in finding.heads]
     both = "all of these heads" if len(finding.heads) > 1 else "this head"

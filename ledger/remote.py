@@ -24,6 +24,7 @@ from ledger.core.receipt import parse_inclusion_receipt, split_transparent_state
 from ledger.core.tiles import MAX_BUNDLE_SIZE as MAX_ENTRIES_BYTES
 from ledger.core.tiles import TilePath, format_tile_path
 from ledger.errors import LedgerError, MalformedError, StorageError, VerificationError
+from ledger.http_coding import check_coding
 from ledger.problems import MAX_PROBLEM_BYTES, parse_problem
 
 ENTRY_TYPE: Final = "application/cose"
@@ -138,6 +139,7 @@ class RemoteLedger:
 
 
 def _read(answer: httpx.Response, max_size: int) -> bytes:
+    check_coding(answer)
     data = bytearray()
     for part in answer.iter_bytes():
         data += part

@@ -17,6 +17,7 @@ from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.delta import MAX_DELTA_SIZE
 from ledger.core.note import MAX_NOTE_SIZE
 from ledger.errors import StorageError
+from ledger.http_coding import check_coding
 from verifier.errors import StationError
 
 TIMEOUT_S: Final = 30.0
@@ -68,6 +69,7 @@ def _get(address: str, timeout_s: float, max_size_bytes: int) -> bytes | None:
                 return None
             if response.status_code != httpx.codes.OK:
                 raise _unreachable(f"the service answered with status {response.status_code}")
+            check_coding(response)
             data = bytearray()
             for part in response.iter_bytes():
                 data += part

@@ -33,7 +33,7 @@ from ledger.core.note import parse_note
 from ledger.core.pin import Pin
 from ledger.core.registry import Registry
 from ledger.core.registry.governance import Effect
-from ledger.core.tiles import TileNodes, TilePath
+from ledger.core.tiles import TILE_WIDTH, TileNodes, TilePath
 from ledger.errors import CodedError, LedgerError
 
 
@@ -94,8 +94,11 @@ class _Collector:
         if report.code == "bad_seal" and report.rule == "chain":
             yield self._broken_chain
         if report.code == "bad_seal" and report.rule == "govern_head":
-            for dropped in range(len(self._governed.effects)):
-                yield partial(self._omitted_action, dropped)
+            # Seals before this one have all that took effect before its epoch.
+            first, last = self._governed.start_of(self._index()), self._index()
+            for dropped, effect in enumerate(self._governed.effects):
+                if first <= effect.index <= last:
+                    yield partial(self._omitted_action, dropped)
         if report.index is not None and report.code in ("bad_entry", "bad_rule", "bad_seal", "bad_epoch"):
             yield self._tampered_entry
             yield self._broken_rule_of_own_head
@@ -172,13 +175,12 @@ class _Collector:
         registry: Registry | None = None
         chain_head = chain_start(self._pin.origin)
         start = 0
-        for seal in [seal for seal in self._governed.seals if seal < first]:
-            epoch = self._entries(start, seal + 1)
+        for epoch in self._epochs(first):
             if registry is None:
                 registry, _, chain = replay_genesis(epoch)
             else:
                 _, chain = replay_epoch(registry, chain_head, start, epoch)
-            chain_head, start = chain[-1], seal + 1
+            chain_head, start = chain[-1], start + len(epoch)
         has_head = end in self._notes
         size, terms = (end, self._terms(first)) if has_head else (self._size, self._terms(self._size))
         state = Replayed(registry, chain_head, first)
@@ -221,11 +223,23 @@ class _Collector:
                 raise LedgerError("too_large", "more entries than evidence may carry", field="entries")
         return entries
 
+    def _epochs(self, end: int) -> Iterator[list[bytes]]:
+        """Yield the entries of each epoch below a size at which one ends; every tile is read once."""
+        waiting: list[bytes] = []
+        start, place = 0, 0
+        for chunk in self._chunks(0, end):
+            waiting += chunk
+            while place < len(self._governed.seals) and self._governed.seals[place] < start + len(waiting):
+                count = self._governed.seals[place] + 1 - start
+                yield waiting[:count]
+                del waiting[:count]
+                start, place = start + count, place + 1
+
     def _leaves(self, start: int, stop: int) -> list[bytes]:
         return [leaf_hash(entry) for chunk in self._chunks(start, stop) for entry in chunk]
 
     def _chunks(self, start: int, stop: int) -> Iterator[list[bytes]]:
-        for at in range(start // CHUNK_ENTRIES * CHUNK_ENTRIES, stop, CHUNK_ENTRIES):
+        for at in range(start // TILE_WIDTH * TILE_WIDTH, stop, CHUNK_ENTRIES):
             end = min(at + CHUNK_ENTRIES, stop)
             chunk, _ = self._source.entries(at, end, self._size)
             yield chunk[max(start - at, 0) : end - at]

@@ -9,6 +9,7 @@ read once more for that: only govern statements and seals are parsed, and only t
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Final
 from ledger.audit.chunk import CHUNK_ENTRIES
 from ledger.audit.source import Source
 from ledger.core.charter import Charter
+from ledger.core.epoch import MAX_EPOCH_ENTRIES
 from ledger.core.merkle import leaf_hash
 from ledger.core.registry.governance import Effect, Governance
 from ledger.core.registry.rates import Windows
@@ -25,6 +27,9 @@ from ledger.core.statement import Statement, parse_statement
 from ledger.core.tiles import TILE_WIDTH
 from ledger.errors import CodedError, ForkAlarm, MalformedError
 
+MOST_UNSEALED: Final = 16 * MAX_EPOCH_ENTRIES
+"""Entries behind the last seal that the service key signed. Behind a seal that it did not sign the keys of the ledger
+may still be shown; but the size of a head that nobody signed is only a number, and entries can be made up for ever."""
 _TYPES: Final = (b"safeconduct.govern+cose", b"safeconduct.seal+cose")
 _HEADER_BYTES: Final = 400
 """The protected header of an entry lies before this; an origin has at most 200 bytes."""
@@ -32,19 +37,19 @@ _HEADER_BYTES: Final = 400
 
 @dataclass(slots=True)
 class Governed:
-    """Govern statements and seals of a source.
+    """Govern statements of a source, and where its seals are.
 
     Attributes:
         charter_entry: entry 0.
         governance: folded over all approvals that count.
-        entries: govern statements and seals by index.
+        entries: govern statements by index.
         seals: indexes of seals, rising.
     """
 
     charter_entry: bytes
     governance: Governance
     entries: dict[int, bytes] = field(default_factory=dict)
-    seals: list[int] = field(default_factory=list)
+    seals: array[int] = field(default_factory=lambda: array("Q"))
 
     @property
     def effects(self) -> list[Effect]:
@@ -69,10 +74,12 @@ def read_governed(source: Source, size: int) -> Governed:
 
     Raises:
         MalformedError: entry 0 is not a charter.
-        ForkAlarm, StorageError: as the source, at the first entry that cannot be read.
+        ForkAlarm: as the source, at the first entry that cannot be read; code bad_epoch, so many entries have no
+            seal of the service key that nothing of them will be evidence, and the source may never end.
+        StorageError: as the source.
     """
     governed: Governed | None = None
-    windows, waiting, first = Windows(), list[tuple[int, Statement]](), 0
+    windows, waiting, first, sealed = Windows(), list[tuple[int, Statement]](), 0, 0
     for start in range(0, size, CHUNK_ENTRIES):
         entries, _ = source.entries(start, min(start + CHUNK_ENTRIES, size), size)
         if governed is None:
@@ -81,13 +88,17 @@ def read_governed(source: Source, size: int) -> Governed:
             statement = _governing(entry)
             if statement is None:
                 continue
-            governed.entries[index] = entry
             if statement.kind == "govern":
+                governed.entries[index] = entry
                 waiting.append((index, statement))
                 continue
+            if _is_sealed(statement, governed.governance):
+                sealed = index
             governed.seals.append(index)
             _fold_epoch(governed.governance, windows, first, statement.body, waiting)
             waiting, first = [], index + 1
+        if start - sealed > MOST_UNSEALED:
+            raise ForkAlarm("no seal of the ledger in very many entries", code="bad_epoch", index=sealed)
     if governed is None:
         raise MalformedError("there are no entries", field="entries", code="not_found")
     return governed
@@ -111,6 +122,15 @@ def _found(entry: bytes) -> Governance:
     if not isinstance(charter, Charter):
         raise MalformedError("entry 0 is not a charter", field="charter")
     return Governance.from_charter(charter, leaf_hash(entry))
+
+
+def _is_sealed(seal: Statement, governance: Governance) -> bool:
+    """Tell whether the service key of this moment, or the next one, signed a seal."""
+    for key in {governance.service_key, governance.terms.opened().service_key}:
+        with suppress(CodedError):
+            seal.check_signature(key)
+            return True
+    return False
 
 
 def _governing(entry: bytes) -> Statement | None:

@@ -9,8 +9,9 @@ on a ledger.
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -102,13 +103,12 @@ def write_report(folder: Path, audited: AuditedLedger, *, made_s: int) -> Path:
         StorageError: it cannot be written.
     """
     check_new_folder(folder)
-    files = render_report(audited, made_s=made_s)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
             new = Path(aside) / "report"
             new.mkdir(mode=0o755)
-            for name, data in files.items():
+            for name, data in render_files(audited, made_s=made_s):
                 (new / name).write_bytes(data)
             if folder.exists():
                 folder.rmdir()
@@ -120,6 +120,11 @@ def write_report(folder: Path, audited: AuditedLedger, *, made_s: int) -> Path:
 
 def render_report(audited: AuditedLedger, *, made_s: int) -> dict[str, bytes]:
     """Return the files of a report by name."""
+    return dict(render_files(audited, made_s=made_s))
+
+
+def render_files(audited: AuditedLedger, *, made_s: int) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each file: of 10,000 issuers nobody holds all pages at once."""
     environment = page_environment("ledger")
     shared = {
         "lang": "en",
@@ -136,18 +141,27 @@ def render_report(audited: AuditedLedger, *, made_s: int) -> dict[str, bytes]:
         return environment.get_template(template).render({**shared, **values}).encode()
 
     issuers = _issuers(audited.history)
-    files = {
-        **audited.evidence,
-        "index.html": page("report_index.html", **_index_values(audited, issuers)),
-        "governance.html": page("report_governance.html", actions=_actions(audited.history.actions)),
-    }
+    yield from audited.evidence.items()
+    yield "index.html", page("report_index.html", **_index_values(audited, issuers))
+    yield "governance.html", page("report_governance.html", actions=_actions(audited.history.actions))
     for issuer, history in issuers:
-        values = _issuer_values(issuer, history)
-        files[f"issuer-{issuer.number}.html"] = page("report_issuer.html", **values)
+        yield f"issuer-{issuer.number}.html", page("report_issuer.html", **_issuer_values(issuer, history))
     if audited.bad_entry is not None:
-        files["violation.html"] = page("report_violation.html", **_violation_values(audited.bad_entry))
-        files[f"entry-{audited.bad_entry.index}.bin"] = audited.bad_entry.entry
-    return files
+        yield "violation.html", page("report_violation.html", **_violation_values(audited.bad_entry))
+        yield f"entry-{audited.bad_entry.index}.bin", audited.bad_entry.entry
+
+
+def shown_source(name: str) -> str:
+    """Return the name of a source without what it may hold to log in with: pages are handed on.
+
+    >>> shown_source("https://anna:secret@ledger.example/one?key=1"), shown_source("/media/stick")
+    ('https://ledger.example/one', '/media/stick')
+    """
+    if not name.startswith(("http://", "https://")):
+        return name
+    scheme, _, rest = name.partition("://")
+    host, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _index_values(audited: AuditedLedger, issuers: Sequence[tuple[Issuer, IssuerHistory]]) -> dict[str, Any]:
@@ -155,7 +169,7 @@ def _index_values(audited: AuditedLedger, issuers: Sequence[tuple[Issuer, Issuer
     registry = audited.history.registry
     code = CODES.get(report.code)
     return {
-        "source": audited.source,
+        "source": shown_source(audited.source),
         "meaning": "" if report.ok or code is None else code.meaning,
         "charter": "" if registry is None else registry.governance.charter_hash.hex(),
         "last": format_time(report.last_time_ms // 1000) if report.last_time_ms else "",

@@ -86,6 +86,7 @@ class AuditReplay:
         self._against_size: int | None = None
         # Entries that an audit before this one has replayed.
         self._known = 0
+        self._proven = 0
         if saved is not None:
             self._resume(saved)
 
@@ -94,6 +95,7 @@ class AuditReplay:
         self.registry = saved.registry
         self._history = saved.history
         self._known = self._next = saved.size
+        self._proven = saved.proven_size
         tiles = (saved.size - 1) // TILE_WIDTH
         self._waiting = Waiting(tiles * TILE_WIDTH)
         self._chain_head = saved.chain_head
@@ -288,6 +290,7 @@ class AuditReplay:
         self.heads.check_newest(self._history)
         if self.heads.before is not None:
             self._check_before(self.heads.before, self.registry.cells)
+        self._proven = self.head.tree_size
         source.check_rest(self.pin, self._counts.total() - self._counts["padding"])
 
     def _check_before(self, before: Checkpoint, cells: bytearray) -> None:
@@ -315,6 +318,7 @@ class AuditReplay:
             epochs=self._epochs,
             cosigned=self.heads.cosigned,
             cosigned_size=self.heads.cosigned_size,
+            proven_size=self._proven,
         )
 
     def report(self, error: CodedError | None) -> AuditReport:

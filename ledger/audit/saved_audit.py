@@ -8,8 +8,9 @@ the witnesses found, and the keys of heads of long ago; for them there is the ha
 
 The form is local and may change with any version; deterministic CBOR `[body: bstr, SHA-256 of the body]` with
 
-    1: 1 (version)  2: origin  3: charter hash  4: entry of the seal  5: state  6: history of keys
+    1: 2 (version)  2: origin  3: charter hash  4: entry of the seal  5: state  6: history of keys
     7: {kind: entries}  8: epochs  9: [[witness, time in s]...]  10: size of the newest cosigned head / null
+    11: size of the newest head that a whole audit came to, 0 where there was none
 
     write_saved_audit(path, saved)
     saved = read_saved_audit(path, pin)
@@ -38,7 +39,7 @@ from ledger.errors import LedgerError, MalformedError, StorageError
 from ledger.files import OWNER_ONLY, read_file, replace_file
 
 MAX_SAVED_BYTES: Final = MAX_STATE_BYTES + (1 << 26)
-_VERSION: Final = 1
+_VERSION: Final = 2
 _KINDS: Final = frozenset(("charter", "accept", "govern", "status", "credential", "padding", "seal"))
 _MAX_WITNESSES: Final = 1_024
 _CELLS_OF_TILE: Final = TILE_WIDTH // CELL_SIZE
@@ -56,6 +57,8 @@ class SavedAudit:
         counts: entries by kind.
         epochs: number of seals.
         cosigned, cosigned_size: as in `AuditReport`.
+        proven_size: of the newest head that a whole audit came to, with its signatures; 0 where there was none.
+            What lies behind it has a seal and no head yet: it accuses nobody.
     """
 
     pin: Pin
@@ -66,6 +69,7 @@ class SavedAudit:
     epochs: int
     cosigned: dict[str, int]
     cosigned_size: int | None
+    proven_size: int
 
     @property
     def seal(self) -> Seal:
@@ -138,6 +142,7 @@ def format_saved_audit(saved: SavedAudit) -> bytes:
             8: saved.epochs,
             9: [list(item) for item in sorted(saved.cosigned.items())],
             10: saved.cosigned_size,
+            11: saved.proven_size,
         }
     )
     return cbor.encode([body, hashlib.sha256(body).digest()])
@@ -154,15 +159,15 @@ def parse_saved_audit(data: bytes) -> SavedAudit:
     body, digest = parse_array(outer, field="state", low=2, high=2)
     if type(body) is not bytes or hashlib.sha256(body).digest() != digest:
         raise MalformedError("the state is damaged", field="state.hash")
-    value = cbor.decode(body, max_size=len(body), field="state")
+    value = cbor.decode(body, max_size=len(body), field="state", max_items=None)
     if not isinstance(value, dict) or value.get(1) != _VERSION:
         raise MalformedError("a state of another version", field="state.version", code="unsupported")
-    fields = parse_map(value, range(1, 11), field="state")
+    fields = parse_map(value, range(1, 12), field="state")
     if type(fields[4]) is not bytes or type(fields[5]) is not bytes:
         raise MalformedError("no seal or no state", field="state")
     seal = parse_seal_entry(fields[4])
     size = seal.index + 1
-    registry = parse_state(fields[5], seal)
+    registry = parse_state(fields[5], seal, max_items=None)
     pin = Pin(
         parse_origin(fields[2], field="state.origin"),
         parse_bytes(fields[3], HASH_SIZE, field="state.charter"),
@@ -180,6 +185,7 @@ def parse_saved_audit(data: bytes) -> SavedAudit:
         cosigned_size=None
         if fields[10] is None
         else parse_uint(fields[10], field="state.cosigned", high=size),
+        proven_size=parse_uint(fields[11], field="state.proven", high=size),
     )
 
 

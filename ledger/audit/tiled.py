@@ -31,11 +31,14 @@ from ledger.core.tiles import (
     tile_width,
 )
 from ledger.errors import ForkAlarm, MalformedError, StorageError
+from ledger.http_coding import check_coding
 from ledger.store.rows import StoredCheckpoint
 
 CHECKPOINT: Final = "checkpoint"
 MAX_NOTE_BYTES: Final = 65_536
 HTTP_TIMEOUT_S: Final = 30.0
+ANSWER_S: Final = 600.0
+"""The longest that one answer may take, however steadily its bytes drip."""
 TRIES: Final = 5
 FIRST_WAIT_S: Final = 0.5
 MAX_WAIT_S: Final = 30.0
@@ -207,9 +210,12 @@ def _body(answer: Any, path: str, max_size: int) -> bytes:
         raise StorageError(detail, field=path, code="not_found")
     if answer.status_code != 200:
         raise StorageError("the service does not answer", field=path, code="not_reachable")
-    data = bytearray()
+    check_coding(answer)
+    data, until_s = bytearray(), time.monotonic() + ANSWER_S
     for part in answer.iter_bytes():
         data += part
+        if time.monotonic() > until_s:
+            raise StorageError("the answer does not end", field=path, code="not_reachable")
         if len(data) > max_size:
             raise StorageError("the answer is too large", field=path, code="too_large")
     return bytes(data)

@@ -35,6 +35,9 @@ __all__ = ["MAX_DEPTH", "REDACTED_KEYS", "CBORSimpleValue", "CBORTag", "decode",
 
 MAX_DEPTH: Final = 16
 """The most arrays, maps and tags that may enclose an item."""
+MAX_ITEMS: Final = 1 << 22
+"""The most items of a deterministic encoding, unless the caller allows more: each takes some 150 bytes of memory,
+whatever little it takes in the encoding."""
 INT_MIN: Final = -(2**64)
 INT_MAX: Final = 2**64 - 1
 """The integers of CBOR major types 0 and 1; beyond them lie bignums, which are refused."""
@@ -64,7 +67,14 @@ def encode(value: Any) -> bytes:
     return dumps(_ordered(value, 0))
 
 
-def decode(data: bytes, *, max_size: int, deterministic: bool = True, field: str = "cbor") -> Any:
+def decode(
+    data: bytes,
+    *,
+    max_size: int,
+    deterministic: bool = True,
+    field: str = "cbor",
+    max_items: int | None = MAX_ITEMS,
+) -> Any:
     """Decode exactly one data item that fills `data`.
 
     Arrays become lists, maps dicts in the order of the bytes, tags `CBORTag`.
@@ -76,9 +86,11 @@ def decode(data: bytes, *, max_size: int, deterministic: bool = True, field: str
             for tokens published by others: floats (not NaN), unsorted maps and integers or lengths that
             are not the shortest are let through.
         field: name of the part being parsed, for the error.
+        max_items: the most items, keys and the outermost among them, of a deterministic encoding; None for bytes
+            that the caller made itself.
 
     Raises:
-        MalformedError: code too_large if `data` is longer than `max_size`; otherwise code malformed:
+        MalformedError: code too_large if `data` is longer than `max_size` or of more items; otherwise malformed:
             not well-formed, trailing bytes, indefinite length, duplicate or unusable map key, bignum or reference tag,
             `undefined`, NaN, nesting beyond `MAX_DEPTH`, or (deterministic) not the one encoding.
 
@@ -89,14 +101,37 @@ def decode(data: bytes, *, max_size: int, deterministic: bool = True, field: str
     try:
         if not deterministic:
             return _decode_foreign(data)
+        if max_items is not None and len(data) > max_items and _has_more_items(data, max_items):
+            raise MalformedError(f"more than {max_items} items", field=field, code="too_large")
         value = loads(data, **_STRICT)
         canonical = encode(value) == data
+    except MalformedError:
+        raise
     except Exception as error:
         # The library answers hostile bytes with errors of many types; to the caller they are one.
         raise MalformedError("not an item of the CBOR profile", field=field) from error
     if not canonical:
         raise MalformedError("not in deterministic encoding", field=field)
     return value
+
+
+def _has_more_items(data: bytes, most: int) -> bool:
+    """Count heads, one item each, without making anything of them; what is not well-formed is not judged."""
+    place, count, end = 0, 0, len(data)
+    while place < end:
+        major, info = data[place] >> 5, data[place] & 0x1F
+        place += 1
+        value = info
+        if 24 <= info <= 27:
+            width = 1 << (info - 24)
+            value = int.from_bytes(data[place : place + width], "big")
+            place += width
+        if major in (2, 3):  # byte and text strings: the content is no item
+            place += value
+        count += 1
+        if count > most:
+            return True
+    return False
 
 
 def _decode_foreign(data: bytes) -> Any:

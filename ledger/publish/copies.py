@@ -24,6 +24,7 @@ from ledger.core.tiles import (
     parse_entry_bundle,
 )
 from ledger.errors import MalformedError, StorageError
+from ledger.http_coding import check_coding
 from ledger.publish.folder import StaticFolder
 
 ReadFile: TypeAlias = Callable[[str, int], bytes | None]
@@ -63,6 +64,7 @@ def address_files(url: str) -> Iterator[ReadFile]:
                     if answer.status_code != 200:
                         detail = f"the address answered with status {answer.status_code}"
                         raise StorageError(detail, field=path, code="not_reachable")
+                    check_coding(answer)
                     data = bytearray()
                     for part in answer.iter_bytes():
                         data += part

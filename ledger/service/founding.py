@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ledger.core.chain import chain_start
 from ledger.core.charter import Accept, Charter, Governors, Profiles
+from ledger.core.checkpoint import open_checkpoint
 from ledger.core.cose_key import Signer
 from ledger.core.epoch import genesis_epoch
 from ledger.core.fields import parse_origin
@@ -23,7 +24,7 @@ from ledger.core.statement import Statement, parse_statement, sign_statement
 from ledger.errors import MalformedError, StorageError
 from ledger.service.intake import Clock
 from ledger.service.keys import LedgerKeys, Passphrase, RandomBytes, create_key_files, open_key_files
-from ledger.service.plan import TreeState, plan_epoch
+from ledger.service.plan import EpochPlan, TreeState, plan_epoch, replan_epoch
 from ledger.service.settings import LedgerSettings, load_settings, save_settings
 from ledger.store.engine import migrate, open_engine
 from ledger.store.entries import LedgerWriter, StoredCheckpoint
@@ -147,7 +148,8 @@ def finish_ledger(
 ) -> StoredCheckpoint:
     """Write epoch 0: charter, accepts, padding, seal; make the database and the checkpoint lock.
 
-    May be called again after it was interrupted. The order is that of every epoch: staged, lock, commit.
+    May be called again after it was interrupted; an epoch 0 of this charter that was signed and staged by then is
+    the one that is written. The order is that of every epoch: staged, lock, commit.
 
     Args:
         data_dir: a prepared directory.
@@ -169,10 +171,6 @@ def finish_ledger(
     time_ms = now_ms()
     _, built = genesis_epoch(entry, accepts, time_ms, signers.service)
     before = TreeState(Frontier(), TileEdge({}), chain_start(origin))
-    plan = plan_epoch(
-        before, built.entries, built.leaves, built.chain, built.statement_ids, time_ms, origin, signers.log
-    )
-    head = plan.rows.checkpoint
     with hold_directory(data_dir):
         engine = open_engine(settings.database_path, "create")
         try:
@@ -180,7 +178,14 @@ def finish_ledger(
             store = LedgerWriter(engine)
             if store.head() is not None:
                 raise StorageError("this ledger has begun already", field="database", code="usage")
-            store.stage(head.size, head.root, plan.staged)
+            plan = _staged_genesis(store, before, entry, signers)
+            if plan is None:
+                plan = plan_epoch(
+                    before, built.entries, built.leaves, built.chain, built.statement_ids, time_ms, origin,
+                    signers.log,
+                )  # fmt: skip
+                store.stage(plan.rows.checkpoint.size, plan.rows.checkpoint.root, plan.staged)
+            head = plan.rows.checkpoint
             if not store.meta():
                 store.set_meta({"origin": origin, "charter": leaf_hash(entry).hex()})
             settings.lock_path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,3 +196,25 @@ def finish_ledger(
         finally:
             engine.dispose()
     return head
+
+
+def _staged_genesis(
+    store: LedgerWriter, before: TreeState, charter_entry: bytes, signers: LedgerKeys
+) -> EpochPlan | None:
+    """Return the epoch 0 of this charter that an interrupted call signed: another would be a fork.
+
+    Raises:
+        MalformedError, VerificationError: it is damaged, or not signed with these keys.
+    """
+    for size, root in store.staged_heads():
+        staged = store.staged(size, root)
+        assert staged is not None
+        plan = replan_epoch(before, staged)
+        if plan.rows.entries[0] != charter_entry:
+            continue  # of another ledger, whose charter was made anew since
+        ed25519, mldsa44 = (signer.verifier_key for signer in signers.log)
+        signed = open_checkpoint(plan.rows.checkpoint.note, (ed25519, mldsa44)).checkpoint
+        if (signed.tree_size, signed.root_hash) != (plan.rows.checkpoint.size, plan.rows.checkpoint.root):
+            raise MalformedError("the staged epoch does not lead to its head", field="staged")
+        return plan
+    return None

@@ -1,8 +1,9 @@
 """Starting the service: recover, replay, ask the witnesses; or refuse with the reason.
 
 docs/protocol.md section 5. A ledger that cannot prove that it goes on from what it signed last does not go
-on. Nothing is ever repaired here: the one thing that is done is to commit a staged epoch whose head the lock
-already holds, with the bytes that were staged.
+on. Nothing is ever repaired here: the one thing that is done is to finish a staged epoch, with the bytes that
+were staged. Its head is signed, whether or not the lock has it yet: another head of that size would contradict
+it, and a copy of the database could show both.
 
     recover(store, lock, ring.log_key_pairs())
     loaded = load(store)
@@ -25,7 +26,7 @@ from ledger.core.merkle import Frontier, root_at
 from ledger.core.note import parse_note
 from ledger.core.policy import Policy
 from ledger.core.registry import Registry
-from ledger.errors import CodedError, ForkAlarm, StorageError, VerificationError
+from ledger.errors import CodedError, ForkAlarm, MalformedError, StorageError, VerificationError
 from ledger.service.plan import EpochPlan, TreeState, check_lock_note, replan_epoch
 from ledger.service.replay import Replay
 from ledger.service.snapshots import Snapshot, take_snapshot
@@ -64,7 +65,7 @@ class Loaded:
 
 
 def recover(store: LedgerWriter, lock: CheckpointLock, pairs: Sequence[LogKeys]) -> None:
-    """Bring the database to the head that the lock holds, or refuse.
+    """Finish what is staged, and bring the database to the head that the lock holds, or refuse.
 
     Args:
         store, lock: database and lock.
@@ -78,7 +79,7 @@ def recover(store: LedgerWriter, lock: CheckpointLock, pairs: Sequence[LogKeys])
     locked, head = lock.read(), store.head()
     size, root = (0, Frontier().root()) if head is None else (head.size, head.root)
     if (locked.size, locked.root) == (size, root):
-        store.drop_staged()
+        _finish_unlocked(store, lock, locked, head, pairs)
         return
     if locked.size < size:
         raise _mismatch(
@@ -91,15 +92,37 @@ def recover(store: LedgerWriter, lock: CheckpointLock, pairs: Sequence[LogKeys])
         raise _mismatch(
             locked, size, "the lock is ahead and the database has not staged it: was the database restored?"
         )
+    check_lock_note(plan.rows, locked.note)
     _check_own(locked, pairs)
     store.commit(plan.rows)
 
 
+def _finish_unlocked(
+    store: LedgerWriter,
+    lock: CheckpointLock,
+    locked: LockedHead,
+    head: StoredCheckpoint | None,
+    pairs: Sequence[LogKeys],
+) -> None:
+    """Bring a staged epoch that follows the locked head into the lock and the database; do nothing without one.
+
+    Raises:
+        ForkAlarm: code lock_mismatch, what is staged is damaged, does not follow, or is not signed with our keys.
+    """
+    for size, root in store.staged_heads():
+        plan = _staged_plan(store, lock.origin, LockedHead(size, root, ""), head)
+        assert plan is not None
+        new = LockedHead(size, root, plan.rows.checkpoint.note)
+        _check_own(new, pairs)
+        lock.swap(locked.size, locked.root, new)
+        store.commit(plan.rows)
+
+
 def _staged_plan(
-    store: LedgerWriter, origin: str, locked: LockedHead, head: StoredCheckpoint | None
+    store: LedgerWriter, origin: str, wanted: LockedHead, head: StoredCheckpoint | None
 ) -> EpochPlan | None:
-    """Return the staged epoch that gives the locked head, None if there is none."""
-    staged = store.staged(locked.size, locked.root)
+    """Return the staged epoch that gives a head, None if there is none."""
+    staged = store.staged(wanted.size, wanted.root)
     if staged is None:
         return None
     before = TreeState(Frontier(), TileEdge({}), chain_start(origin))
@@ -109,19 +132,23 @@ def _staged_plan(
         if frontier.root() != head.root or chain_head is None:
             raise ForkAlarm("the stored tiles do not lead to the stored head", field="tile", code="bad_tile")
         before = TreeState(frontier, edge, chain_head)
-    plan = replan_epoch(before, staged)
-    if (plan.rows.checkpoint.size, plan.rows.checkpoint.root) != (locked.size, locked.root):
-        raise _mismatch(locked, before.size, "the staged epoch does not lead to the locked head")
-    check_lock_note(plan.rows, locked.note)
+    try:
+        plan = replan_epoch(before, staged)
+    except MalformedError as error:
+        raise _mismatch(wanted, before.size, f"the staged epoch is of no use: {error.detail}") from error
+    if (plan.rows.checkpoint.size, plan.rows.checkpoint.root) != (wanted.size, wanted.root):
+        raise _mismatch(wanted, before.size, "the staged epoch does not lead to its head")
     return plan
 
 
-def _check_own(locked: LockedHead, pairs: Sequence[LogKeys]) -> None:
-    if not any(_is_signed(locked.note, pair) for pair in pairs):
-        raise _mismatch(locked, locked.size, "the lock's note is not signed with our keys")
-    opened = parse_checkpoint(parse_note(locked.note).text)
-    if (opened.tree_size, opened.root_hash) != (locked.size, locked.root):
-        raise _mismatch(locked, locked.size, "the lock's note is about another head")
+def _check_own(head: LockedHead, pairs: Sequence[LogKeys]) -> None:
+    if not any(_is_signed(head.note, pair) for pair in pairs):
+        raise _mismatch(
+            head, head.size, "the note of the lock or of the staged epoch is not signed with our keys"
+        )
+    opened = parse_checkpoint(parse_note(head.note).text)
+    if (opened.tree_size, opened.root_hash) != (head.size, head.root):
+        raise _mismatch(head, head.size, "the note of the lock or of the staged epoch is about another head")
 
 
 def _is_signed(note: str, pair: LogKeys) -> bool:
@@ -330,7 +357,7 @@ def _check_seen(store: LedgerReader, head: StoredCheckpoint, note: str, pairs: S
         )
 
 
-def _mismatch(locked: LockedHead, size: int, detail: str) -> ForkAlarm:
+def _mismatch(signed: LockedHead, size: int, detail: str) -> ForkAlarm:
     return ForkAlarm(
-        f"{detail} (lock {locked.size} entries, database {size})", field="lock", code="lock_mismatch"
+        f"{detail} (signed {signed.size} entries, database {size})", field="lock", code="lock_mismatch"
     )

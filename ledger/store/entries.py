@@ -229,10 +229,10 @@ class LedgerWriter(LedgerReader):
             value: bytes | None = connection.execute(wanted).scalar_one_or_none()
         return value
 
-    def drop_staged(self) -> None:
-        """Forget what is staged."""
-        with _storage("write"), self.engine.begin() as connection:
-            connection.execute(delete(_STAGED))
+    def staged_heads(self) -> list[tuple[int, bytes]]:
+        """Return size and root of what is staged: one epoch, or none."""
+        with _storage("read"), self.engine.connect() as connection:
+            return [(size, root) for size, root in connection.execute(select(_STAGED.c.size, _STAGED.c.root))]
 
     def commit(self, rows: EpochRows) -> None:
         """Make an epoch part of the ledger, in one transaction that also ends its staging.

@@ -36,6 +36,7 @@ from ledger.core.witness_protocol import (
     read_answer,
 )
 from ledger.errors import CodedError, LedgerError, StorageError, VerificationError
+from ledger.http_coding import check_coding
 from ledger.service.witnesses import WitnessConflictError
 
 TIMEOUT_S: Final = 9.0
@@ -156,6 +157,7 @@ class HttpWitness:
                 async with self._client.stream(
                     method, f"{self._url}/{path}", content=body, headers={"Content-Type": "text/plain"}
                 ) as answer:
+                    check_coding(answer)
                     data = bytearray()
                     async for part in answer.aiter_bytes():
                         data += part

@@ -20,13 +20,15 @@ import pytest
 from ledger.core.checkpoint import open_checkpoint
 from ledger.core.merkle import check_consistency, prove_consistency
 from ledger.errors import CodedError, ForkAlarm, StorageError
+from ledger.service.founding import finish_ledger, load_charter, sign_accept
 from ledger.service.plan import format_staged, parse_staged
 from ledger.service.service import LedgerService
+from ledger.service.settings import load_settings
 from ledger.service.witnesses import LocalWitness
 from ledger.store.engine import open_engine
 from ledger.store.entries import LedgerReader
-from ledger.store.lock import read_lock
-from tests.support.log_service import ORIGIN, World
+from ledger.store.lock import CheckpointLock, read_lock
+from tests.support.log_service import ORIGIN, World, governor, passphrase
 
 STEPS = ("_stage", "_swap_lock", "_commit", "_publish")
 BATCH = range(10, 25)
@@ -121,8 +123,8 @@ def test_a_failed_step_stops_the_writer_and_loses_nothing(
         written = service.head.size
         results = [await outcome(service, entry) for entry in batch]
         assert all(isinstance(result, int) for result in results)
-        # From the lock on the epoch is signed, and recovery must finish it; before, it never was.
-        survives = step in ("_commit", "_publish") or (step, takes_effect) == ("_swap_lock", True)
+        # Once the epoch is staged its head is signed, and recovery must finish it; before, nobody has it.
+        survives = (step, takes_effect) != ("_stage", False)
         assert (max(int(result) for result in results) < written) == survives
         assert [await outcome(service, entry) for entry in batch] == results
         await service.stop()
@@ -282,11 +284,75 @@ def staged_epochs(world: World) -> list[bytes]:
         return [blob for (blob,) in connection.execute("SELECT blob FROM staged")]
 
 
-def test_what_was_staged_and_never_locked_is_dropped_at_the_start(world: World) -> None:
+def test_what_was_staged_and_never_locked_is_finished_at_the_start(world: World) -> None:
     failed_once(world, "_stage")
-    assert len(staged_epochs(world)) == 1
+    [blob] = staged_epochs(world)
+    staged = parse_staged(blob)
+    size = staged.first_index + len(staged.entries)
+    assert read_lock(world.data_dir / "lock.db").size < size
     world.open().close()
     assert staged_epochs(world) == []
+    assert read_lock(world.data_dir / "lock.db").note == staged.note
+    engine = open_engine(world.data_dir / "ledger.db", "read")
+    head = LedgerReader(engine).checkpoint(size)
+    assert head is not None
+    assert head.note == staged.note
+    engine.dispose()
+
+
+@pytest.mark.parametrize("step", ["_stage", "_swap_lock"])
+def test_a_copy_of_the_database_never_holds_a_head_that_the_ledger_takes_back(
+    world: World, step: str
+) -> None:
+    """A backup of the moment between staging and lock shows a signed head: no other of its size is signed."""
+    failed_once(world, step)
+    [blob] = staged_epochs(world)
+    staged = open_checkpoint(parse_staged(blob).note, world.log_keys()).checkpoint
+    # What is sent after the start is something else.
+    grow(world, range(5, 7))
+    check_one_history(world, [(staged.tree_size, staged.root_hash)])
+
+
+def test_a_start_that_fails_at_the_lock_finishes_at_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed_once(world, "_stage")
+    works = CheckpointLock.swap
+    for effect in (False, True):
+
+        def broken(self: CheckpointLock, *arguments: Any, effect: bool = effect) -> None:
+            if effect:
+                works(self, *arguments)
+            raise StorageError("injected", field="test")
+
+        monkeypatch.setattr(CheckpointLock, "swap", broken)
+        refused_with(world, "storage_failed")
+        assert len(staged_epochs(world)) == 1
+        monkeypatch.undo()
+    grow(world, range(5, 7))
+    assert staged_epochs(world) == []
+    check_one_history(world, signed_heads(world))
+
+
+@pytest.mark.parametrize("what", ["signature", "entry", "place", "row"])
+def test_a_staged_epoch_that_is_damaged_is_neither_finished_nor_dropped(world: World, what: str) -> None:
+    failed_once(world, "_stage")
+    [blob] = staged_epochs(world)
+    epoch = parse_staged(blob)
+    place = epoch.note.index("\u2014 ") + len(f"\u2014 {ORIGIN} ") + 30
+    other = "A" if epoch.note[place] != "A" else "B"
+    damaged = {
+        "signature": replace(epoch, note=epoch.note[:place] + other + epoch.note[place + 1 :]),
+        "entry": replace(epoch, entries=(*epoch.entries[:-1], b"\xf6")),
+        "place": replace(epoch, first_index=epoch.first_index - 16),
+    }
+    before = read_lock(world.data_dir / "lock.db")
+    data = format_staged(damaged[what]) if what in damaged else blob[:-1]
+    with sqlite3.connect(world.data_dir / "ledger.db") as connection:
+        connection.execute("UPDATE staged SET blob = ?", (data,))
+    refused_with(world, "lock_mismatch")
+    assert staged_epochs(world) == [data]
+    assert read_lock(world.data_dir / "lock.db") == before
 
 
 @pytest.mark.parametrize("where", [("staged", "lock"), ("staged",), ("lock",)], ids=" and ".join)
@@ -328,7 +394,7 @@ def test_a_staged_epoch_that_was_changed_is_not_committed(world: World) -> None:
         )
     with pytest.raises(CodedError) as caught:
         world.open()
-    assert caught.value.code in ("lock_mismatch", "malformed")
+    assert caught.value.code == "lock_mismatch"
 
 
 @pytest.mark.parametrize(
@@ -370,6 +436,26 @@ def test_the_beginning_may_be_interrupted_between_lock_and_commit(
     with pytest.raises(StorageError):
         world.found()
     monkeypatch.undo()
+    assert grow(world, range(1)) == [32]
+
+
+def test_the_beginning_may_be_interrupted_before_the_lock_and_signs_no_second_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(cls: type[CheckpointLock], *arguments: Any) -> CheckpointLock:
+        raise StorageError("injected", field="test")
+
+    monkeypatch.setattr(CheckpointLock, "create", classmethod(broken))
+    world = World(tmp_path / "ledger")
+    with pytest.raises(StorageError):
+        world.found()
+    monkeypatch.undo()
+    [blob] = staged_epochs(world)
+    world.clock.now += 60_000
+    charter = load_charter(load_settings(world.data_dir)).entry
+    accepts = [sign_accept(charter, f"governor-{i}", governor(i)) for i in range(3)]
+    finish_ledger(world.data_dir, accepts, now_ms=world.clock, passphrase=passphrase)
+    assert read_lock(world.data_dir / "lock.db").note == parse_staged(blob).note
     assert grow(world, range(1)) == [32]
 
 

@@ -7,14 +7,17 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger import cli
-from ledger.audit import audit, evidence
+from ledger.audit import audit, evidence, governed
+from ledger.audit.chunk import CHUNK_ENTRIES
 from ledger.audit.evidence import collect_evidence
+from ledger.audit.source import opened_source
 from ledger.core.actions import Suspend
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.evidence import Finding, check_evidence
@@ -22,8 +25,9 @@ from ledger.core.evidence.bodies import BrokenRule, SavedBasis
 from ledger.core.evidence.form import parse_evidence
 from ledger.core.merkle import root_hash
 from ledger.core.pin import Pin, format_pin
-from ledger.core.statement import PADDING, parse_statement
+from ledger.core.statement import PADDING, parse_statement, sign_statement
 from ledger.store.engine import DATABASE_NAME
+from tests.support.ledgers import signer
 from tests.support.misbehaviour import LyingLedger
 from tests.support.stored_ledgers import served, tampering, write_ledger
 
@@ -291,3 +295,50 @@ def test_the_stored_heads_of_these_tests_are_the_ledgers(tmp_path: Path) -> None
     assert ledger.heads[ledger.tree_size].startswith(
         sign_checkpoint(head, ledger.log_signers, ledger.now_s).split("\n\n")[0]
     )
+
+
+class EndlessSource:
+    """A source that shows an honest beginning, a head that nobody signed, and seals of a stranger for ever."""
+
+    def __init__(self, ledger: LyingLedger) -> None:
+        self._ledger = ledger
+        seal = parse_statement(ledger.entries[-1]).body
+        stranger = signer("stranger")
+        self._made_up = sign_statement("seal", ledger.origin, ledger.origin, seal, stranger)
+        self.asked = 0
+
+    def checkpoint(self) -> str:
+        return self._ledger.head(size=1 << 40, root=bytes(32))
+
+    def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
+        self.asked = stop
+        assert stop <= governed.MOST_UNSEALED + 4 * CHUNK_ENTRIES, "there is an end to what is asked for"
+        honest = self._ledger.entries[start:stop]
+        return [*honest, *[self._made_up] * (stop - start - len(honest))], b""
+
+    def heads(self, above: int) -> None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_source_that_never_ends_is_left_when_nothing_is_sealed_any_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(governed, "MOST_UNSEALED", 3 * CHUNK_ENTRIES)
+    source = EndlessSource(grown(rotated=True))
+    good = audit(str(stored(tmp_path, source._ledger)), source._ledger.pin, allow_uncosigned=True)
+    report = replace(good, code="bad_entry", index=400)
+    monkeypatch.setattr(evidence, "opened_source", lambda name: closing(source))
+    assert collect_evidence("endless", source._ledger.pin, report) is None
+    assert source.asked > 3 * CHUNK_ENTRIES
+
+
+def test_of_seals_only_the_places_are_kept(tmp_path: Path) -> None:
+    ledger = grown(rotated=True)
+    with opened_source(str(stored(tmp_path, ledger))) as source:
+        read = governed.read_governed(source, ledger.tree_size)
+    assert list(read.seals) == [end - 1 for end in ledger.ends]
+    assert {parse_statement(entry).kind for entry in read.entries.values()} == {"govern"}
+    assert [effect.index for effect in read.effects] == [effect.index for effect in ledger.registry.effects]

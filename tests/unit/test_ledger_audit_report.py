@@ -21,9 +21,11 @@ from ledger.audit.html_report import (
     hex_dump,
     read_bad_entry,
     render_report,
+    shown_source,
     time_line,
     write_report,
 )
+from ledger.audit.report import AuditReport
 from ledger.core.evidence import check_evidence
 from ledger.core.pin import format_pin
 from ledger.errors import LedgerError
@@ -247,3 +249,25 @@ def _run() -> int:
         return cli.main()
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else 1
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("https://anna:secret@ledger.example/one?key=secret#secret", "https://ledger.example/one"),
+        ("https://anna@ledger.example", "https://ledger.example"),
+        ("http://ledger.example:8080/", "http://ledger.example:8080/"),
+        ("/media/a@b/ledger?", "/media/a@b/ledger?"),
+    ],
+)
+def test_the_pages_do_not_hand_on_what_opens_the_source(name: str, shown: str) -> None:
+    assert shown_source(name) == shown
+    report = AuditReport(
+        code="ok", origin="ledger.example/one", tree_size=16, root="", index=None, rule="", detail="", counts={},
+        epochs=1, issuers={}, last_time_ms=0, cosigned={}, cosigned_size=None, quorum=False, held=[],
+        against_size=None, resumed_from=0,
+    )  # fmt: skip
+    pages = b"".join(render_report(AuditedLedger(name, report, History()), made_s=0).values())
+    assert shown.encode() in pages
+    assert b"secret" not in pages
+    assert b"anna" not in pages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 from ledger import cli
 from ledger.audit import audit, pool, run, saved_audit
 from ledger.audit.directory import DirectorySource
+from ledger.audit.heads import Heads
 from ledger.audit.report import AuditReport
 from ledger.audit.saved_audit import parse_saved_audit, read_saved_audit
 from ledger.core import cbor
@@ -277,6 +279,31 @@ def test_a_ledger_that_was_written_anew_below_the_state_is_an_alarm(
     assert state.read_bytes() == before
 
 
+def test_what_no_head_was_found_for_accuses_nobody_later(
+    ledger: RecordingLedger, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_chunks: None
+) -> None:
+    """A copy with seals of a stolen service key and a head that does not fit leaves a state on the way."""
+    other = busy_ledger(further=17)
+    copy = publish_stored(store_ledger(tmp_path / "data", other.pin, other.history), tmp_path / "published")
+    note = (copy / "checkpoint").read_text()
+    origin, size, _, rest = note.split("\n", 3)
+    (copy / "checkpoint").write_text("\n".join([origin, size, base64.b64encode(bytes(32)).decode(), rest]))
+    monkeypatch.setattr(run, "SAVE_EVERY", 1)
+    monkeypatch.setattr(Heads, "check_sizes_are_signed", lambda *_: None)  # as after an exchange of log keys
+    state, remarks = tmp_path / "state", list[str]()
+    assert audit(str(copy), ledger.pin, state=state).code == "bad_checkpoint"
+    saved = read_saved_audit(state, ledger.pin)
+    assert saved is not None
+    assert (saved.size > 0, saved.proven_size) == (True, 0)
+    monkeypatch.undo()
+    report = audit(str(folder), ledger.pin, state=state, remark=remarks.append)
+    assert (report.code, report.resumed_from) == ("ok", 0)
+    assert "it is written anew" in remarks[-1]
+    saved = read_saved_audit(state, ledger.pin)
+    assert saved is not None
+    assert saved.proven_size == saved.size == report.tree_size
+
+
 def test_a_head_below_the_state_is_an_alarm(ledger: RecordingLedger, tmp_path: Path) -> None:
     state = state_after(tmp_path, ledger, 9)
     before = state.read_bytes()
@@ -362,7 +389,7 @@ def with_cells(change: Callable[[bytes], bytes]) -> Callable[[dict[int, Any]], o
 
 
 UNUSABLE: dict[str, Callable[[dict[int, Any]], object]] = {
-    "another version": lambda body: body.update({1: 2}),
+    "another version": lambda body: body.update({1: 9}),
     "another origin": lambda body: body.update({2: "ledger.example/x"}),
     "another charter": lambda body: body.update({3: bytes(32)}),
     "no seal": lambda body: body.update({4: b"\x00"}),
@@ -452,7 +479,7 @@ PARTS = st.recursive(
 )
 
 
-@given(st.sampled_from(range(1, 11)), PARTS)
+@given(st.sampled_from(range(1, 12)), PARTS)
 @settings(max_examples=80, deadline=None)
 def test_arbitrary_parts_of_the_file_are_refused_with_a_code(
     good_state: bytes, part: int, value: Any

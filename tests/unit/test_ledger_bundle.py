@@ -172,8 +172,11 @@ def test_the_caps_are_those_of_the_protocol() -> None:
     assert (MAX_LISTS, MAX_ISSUERS) == (4_096, 10_000)
     for size, code in ((67_108_864, "malformed"), (67_108_865, "too_large")):
         with pytest.raises(MalformedError) as caught:
-            parse_bundle(bytes(size))
+            parse_bundle(encode(bytes(size - 5)))
         assert caught.value.code == code
+    with pytest.raises(MalformedError) as caught:
+        parse_bundle(b"\x9a" + (1 << 26).to_bytes(4, "big") + bytes((1 << 26) - 5))
+    assert caught.value.code == "too_large"  # in memory, were it made
 
 
 def test_a_bundle_with_entries_out_of_place_is_not_formatted() -> None:

@@ -366,3 +366,33 @@ def test_every_two_byte_input_is_refused_or_is_the_one_encoding() -> None:
             accepted += 1
             assert encode(value) == data
     assert accepted > 500
+
+
+@pytest.mark.parametrize(
+    "item", [b"\x00", b"\x80", b"\x41a", b"\x19\x01\x00"], ids=["int", "array", "bytes", "long"]
+)
+def test_more_items_than_memory_bears_are_too_large(item: bytes) -> None:
+    """Eight bytes of the encoding could be a kilobyte of empty arrays; they are counted before they are made."""
+    whole = b"\x9a" + (63).to_bytes(4, "big") + item * 63
+    with pytest.raises(MalformedError) as caught:
+        decode(whole, max_size=1000, max_items=63, deterministic=True)
+    assert caught.value.code == ("too_large" if len(whole) > 63 else "malformed")
+    short = encode([decode(item, max_size=9)] * 62)
+    assert len(decode(short, max_size=1000, max_items=63)) == 62
+    with pytest.raises(MalformedError) as caught:
+        decode(b"\x9a\x00\x50\x00\x00" + b"\x80" * (5 << 20), max_size=1 << 26)
+    assert caught.value.code == "too_large"
+
+
+@given(VALUES)
+def test_items_are_counted_as_they_are(value: Any) -> None:
+    def count(one: Any) -> int:
+        if isinstance(one, CBORTag):
+            return 1 + count(one.value)
+        if isinstance(one, dict):
+            return 1 + sum(count(key) + count(item) for key, item in one.items())
+        return 1 + sum(map(count, one)) if isinstance(one, list) else 1
+
+    data = encode(value)
+    assert not cbor._has_more_items(data, count(value))
+    assert cbor._has_more_items(data, count(value) - 1)

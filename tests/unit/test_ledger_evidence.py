@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ledger.core import cbor
 from ledger.core.actions import Action, DistrustKey, Suspend
 from ledger.core.calendar_days import DAY_S
+from ledger.core.chain import chain_start, extend_chain
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.cosignature import MlDsa44Cosigner
 from ledger.core.evidence import Finding, check_evidence
@@ -36,9 +37,11 @@ from ledger.core.evidence.rules import (
     replay_basis,
 )
 from ledger.core.evidence.spans import prove_broken_chain, prove_wrong_root, show_span
-from ledger.core.merkle import prove_consistency, root_hash
+from ledger.core.ledger_verbs import SetLogKeys
+from ledger.core.merkle import leaf_hash, prove_consistency, root_hash
 from ledger.core.note import Ed25519NoteSigner
 from ledger.core.pin import Pin
+from ledger.core.registry.governance import action_digest, govern_next, govern_start
 from ledger.core.registry.saved import format_state
 from ledger.core.statement import PADDING, parse_statement, sign_statement
 from ledger.errors import CodedError, ForkAlarm, MalformedError, VerificationError
@@ -397,8 +400,9 @@ def test_two_heads_that_agree_are_no_fork(honest: LyingLedger) -> None:
         evidence = prove_fork(
             honest.terms(), honest.heads[size], size, honest.heads[other], other, honest.node()
         )
-        # The one head under keys that this very epoch replaces is no evidence of anything (bad_checkpoint).
-        assert refused(evidence, honest.pin) in ("other", "note")
+        # The one head under keys that this very epoch replaces is no evidence of anything.
+        is_bridge = any(honest.seal_of(effect.index) == other - 1 for effect in honest.registry.effects[1:])
+        assert refused(evidence, honest.pin) == ("seals" if is_bridge else "other")
 
 
 def test_a_prefix_that_is_not_the_prefix_is_no_fork(honest: LyingLedger) -> None:
@@ -784,4 +788,80 @@ def test_an_approval_that_is_not_in_the_tree_makes_no_action() -> None:
     body = evidence.body
     assert isinstance(body, OmittedAction)
     moved = tuple(replace(placed, path=bytes(len(placed.path))) for placed in body.approvals)
-    assert refused(replace(evidence, body=OmittedAction(moved)), pin) == "path"
+    assert refused(replace(evidence, body=replace(body, approvals=moved)), pin) == "path"
+
+
+def test_governors_make_no_head_of_the_epoch_that_gave_their_keys_to_the_ledger() -> None:
+    """The ledger sealed an action for keys that it does not have: whoever has them signs no head of that epoch."""
+    ledger = young()
+    ledger._round = 9
+    ledger.decide(verb := ledger.verb("log-keys"))
+    assert isinstance(verb, SetLogKeys)
+    theirs, size = ledger._log[verb.log_keys[0]], ledger.tree_size
+    lies = [
+        sign_checkpoint(Checkpoint(ledger.origin, size, root), theirs, ledger.now_s)
+        for root in (bytes(32), b"1" * 32)
+    ]
+    evidence = prove_fork(ledger.terms(), lies[0], size, lies[1], size, ledger.node())
+    assert refused(evidence, ledger.pin) == "seals"
+    # From the next epoch on, which the ledger opens only with these keys, they are its keys.
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+    for at in range(ledger.registry.effects[-1].index + 1, size + 1):
+        lie = sign_checkpoint(Checkpoint(ledger.origin, at, bytes(32)), theirs, ledger.now_s)
+        framed = Evidence(ledger.terms(), ledger.head(), Fork(lie, bytes(32), bytes(32)))
+        assert refused(framed, ledger.pin) == "seals"
+    assert proven(*fork_of_one_size(ledger)).kind == "fork"
+
+
+def framed_with_a_stolen_service_key() -> tuple[LyingLedger, Callable[[bytes], bytes], ShownTerms]:
+    """An honest ledger that has replaced its service key, and a thief of the one before.
+
+    Returns the ledger, what signs a last seal over a chain value as if nothing had been replaced, and the terms
+    without that action, to which such a seal belongs.
+    """
+    ledger = young()
+    stolen = ledger.service
+    ledger.rotate("service-keys")
+    for _ in range(2):
+        ledger.issue(ledger.issuers["civil-1"])
+        ledger.close_epoch()
+    kept = ledger.registry.effects[:-1]
+    head = govern_start(ledger.origin)
+    for effect in kept:
+        head = govern_next(head, action_digest(effect.action), effect.index)
+
+    def seal_over(chain: bytes) -> bytes:
+        seal = replace(parse_statement(ledger.entries[-1]).body, chain=chain, govern_head=head)
+        return sign_statement("seal", ledger.origin, ledger.origin, seal, stolen)
+
+    return ledger, seal_over, ledger.terms(effects=kept)
+
+
+def test_who_stole_a_service_key_that_was_replaced_makes_no_omitted_action() -> None:
+    """A seal that the ledger never wrote leaves out the very action that replaced its key."""
+    ledger, seal_over, terms = framed_with_a_stolen_service_key()
+    size, effect = ledger.tree_size, ledger.registry.effects[-1]
+    evidence = prove_omitted_action(
+        replace(terms, seals=(seal_over(bytes(32)),)),
+        ledger.heads[size],
+        size,
+        effect.approvals,
+        ledger.entries.__getitem__,
+        ledger.node(),
+    )
+    assert refused(evidence, ledger.pin) == "path"
+
+
+def test_who_stole_a_service_key_makes_a_wrong_root_and_the_words_say_so() -> None:
+    """The limit of section 12: nothing in the file can show that the seal's key had been replaced."""
+    ledger, seal_over, terms = framed_with_a_stolen_service_key()
+    leaves = [bytes(32)] * (ledger.tree_size - 1)
+    seal = seal_over(extend_chain(chain_start(ledger.origin), leaves)[-1])
+    span = show_span(0, [*leaves, leaf_hash(seal)], ledger.entries.__getitem__, ledger.node())
+    head = ledger.heads[ledger.tree_size]
+    found = proven(prove_wrong_root(replace(terms, seals=(seal,)), head, span, ""), ledger.pin)
+    assert found.kind == "wrong_root"
+    words = " ".join(describe_finding(found))
+    assert "stolen service key" in words
+    assert "nobody else" not in words

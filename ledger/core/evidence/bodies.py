@@ -144,9 +144,15 @@ class PlacedApproval:
 
 @dataclass(frozen=True, slots=True)
 class OmittedAction:
-    """Approvals that made an action effective that the last seal does not have, by rising index."""
+    """Approvals that made an action effective that the last seal does not have.
+
+    Attributes:
+        approvals: by rising index.
+        seal_path: inclusion path of the last seal in the tree of the head, joined.
+    """
 
     approvals: tuple[PlacedApproval, ...]
+    seal_path: bytes
 
 
 Body = Fork | TamperedEntry | BrokenChain | WrongRoot | BrokenRule | OmittedAction
@@ -173,8 +179,8 @@ def format_body(body: Body) -> dict[int, Any]:
             return {1: _format_span(span), 2: earlier} if earlier else {1: _format_span(span)}
         case BrokenRule(basis, entries, path, code, index, field):
             return {1: _format_basis(basis), 2: list(entries), 3: path, 4: code, 5: index, 6: field}
-        case OmittedAction(approvals):
-            return {1: [[placed.index, placed.path, placed.entry] for placed in approvals]}
+        case OmittedAction(approvals, seal_path):
+            return {1: [[placed.index, placed.path, placed.entry] for placed in approvals], 2: seal_path}
 
 
 def parse_body(kind: str, value: Any) -> Body:
@@ -205,8 +211,8 @@ def parse_body(kind: str, value: Any) -> Body:
         case "broken_rule":
             return _broken_rule(parse_map(value, range(1, 7), field="broken_rule"))
         case _:
-            body = parse_map(value, (1,), field="omitted_action")
-            return OmittedAction(_placed(body[1]))
+            body = parse_map(value, (1, 2), field="omitted_action")
+            return OmittedAction(_placed(body[1]), parse_path(body[2]))
 
 
 def _broken_rule(body: Mapping[int, Any]) -> BrokenRule:

@@ -1,8 +1,8 @@
 """Evidence of a fork from a trust bundle: what a station can prove by itself. docs/protocol.md sections 9 and 12.
 
 A bundle has charter, actions, last seal and cells, which is all that a fork needs; but not the older seals that
-acknowledged an exchange of the service key. Of a ledger that has exchanged it, the auditor who gets both lists
-makes the evidence.
+acknowledged an exchange of the service key or the log keys. Of a ledger that has exchanged one of them, the
+auditor who gets both lists makes the evidence.
 
     data = prove_bundle_fork(bundle_bytes, pin, note_of_the_other_head)
 """
@@ -52,7 +52,9 @@ def prove_bundle_fork(data: bytes, pin: Pin, other: str) -> bytes:
         terms = show_terms(placed.__getitem__, opened.governance.effects, size, _no_seal)
     except LookupError as error:
         raise VerificationError(
-            "not_proven", "the bundle lacks the seals that acknowledged other service keys", field="seals"
+            "not_proven",
+            "the bundle lacks the seals that acknowledged other keys of the ledger",
+            field="seals",
         ) from error
     standing = open_terms(terms, pin)
     notes = standing.strip(bundle.checkpoint), standing.strip(other)

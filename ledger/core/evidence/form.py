@@ -49,8 +49,8 @@ class ShownTerms:
     Attributes:
         charter: the entry at index 0.
         actions: effective actions by rising index, all of them below the last seal.
-        seals: seals that acknowledge a change of the service key, made before it, and last the one up to
-            which the actions are complete; empty where only the charter counts.
+        seals: of each epoch that changed the service key or the log keys, made before the change, and last
+            the one up to which the actions are complete; empty where only the charter counts.
     """
 
     charter: bytes

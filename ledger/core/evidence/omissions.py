@@ -27,12 +27,14 @@ def check_omitted_action(
     """Check that approvals in the head's tree made an action effective that its seal does not have.
 
     Raises:
-        VerificationError: not_proven, no action takes effect with them; not_listed, one is not in the tree;
-            others of an approval that does not count.
+        VerificationError: not_proven, no action takes effect with them; not_listed, one or the seal is not in
+            the tree; others of an approval that does not count.
     """
     size, root = head.size_and_root
     if standing.size != size or standing.last_seal is None:
         raise not_proven("the last seal is not that of the head", "seals")
+    # A service key that was replaced signs any seal; only the tree says which one is the ledger's.
+    check_inclusion(leaf_hash(standing.last_seal.entry), size - 1, size, split_hashes(body.seal_path), root)
     statements = []
     for placed in body.approvals:
         check_inclusion(leaf_hash(placed.entry), placed.index, size, split_hashes(placed.path), root)
@@ -76,7 +78,8 @@ def prove_omitted_action(
         PlacedApproval(index, b"".join(prove_inclusion(index, size, node)), read_entry(index))
         for index in indexes
     )
-    return Evidence(terms, head, OmittedAction(placed))
+    seal_path = b"".join(prove_inclusion(size - 1, size, node))
+    return Evidence(terms, head, OmittedAction(placed, seal_path))
 
 
 def _takes_effect(

@@ -62,7 +62,8 @@ class Standing:
         self.size = 0
         self.last_seal: Statement | None = None
         self.service_keys: list[PublicKey] = [charter.service_key]
-        self._log_keys = [(0, charter.log_keys)]
+        # From which size on they sign; None from an action that replaces them to the end of its epoch.
+        self._log_keys: list[tuple[int, tuple[bytes, bytes] | None]] = [(0, charter.log_keys)]
         self._witnesses: dict[tuple[str, int], VerifierKey] = {}
         self._know_witnesses(charter.witness_policy)
 
@@ -74,8 +75,9 @@ class Standing:
     def open_head(self, text: str, *, epoch_from: int | None = None) -> ShownHead:
         """Check a head under the log keys of its size; every line must be of the log or of a witness.
 
-        Keys of an action count for every head that contains it. The one head that ends the very epoch of an
-        action that changed the log keys is made under the keys before; it is known only by `epoch_from`.
+        Log keys of an action count for heads of later epochs only, which the seal of its epoch shows: else
+        governors could make heads of an epoch that the ledger signed itself. The one head that ends the very
+        epoch of such an action is made under the keys before; it is known only by `epoch_from`.
 
         Args:
             text: the note.
@@ -92,7 +94,10 @@ class Standing:
         known_until = size if epoch_from is None else epoch_from
         if known_until > self.size or (epoch_from is not None and epoch_from != self.size):
             raise not_proven("the actions are not shown up to this head", "seals")
-        keys = log_verifier_keys(self.origin, self._log_keys_at(known_until))
+        raw = self._log_keys_at(known_until)
+        if raw is None:
+            raise not_proven("no later epoch than that of an action on the log keys is shown", "seals")
+        keys = log_verifier_keys(self.origin, raw)
         signed = open_checkpoint(text, keys)
         ours = {(key.name, key.key_id) for key in keys}
         witnesses: list[str] = []
@@ -125,7 +130,8 @@ class Standing:
         note = parse_note(text)
         known = set(self._witnesses)
         for _, raw in self._log_keys:
-            known |= {(key.name, key.key_id) for key in log_verifier_keys(self.origin, raw)}
+            if raw is not None:
+                known |= {(key.name, key.key_id) for key in log_verifier_keys(self.origin, raw)}
         lines = tuple(line for line in note.signatures if (line.name, line.key_id) in known)
         return format_note(type(note)(note.text, lines))
 
@@ -145,8 +151,8 @@ class Standing:
         governance.hold_unbridged()
         for verb in effect.action.verbs:
             match verb:
-                case SetLogKeys(log_keys):
-                    self._log_keys.append((action.index + 1, log_keys))
+                case SetLogKeys():
+                    self._log_keys.append((action.index + 1, None))
                 case SetServiceKeys(service_key, _):
                     self.service_keys.append(service_key)
                 case SetWitnessPolicy(policy):
@@ -154,8 +160,8 @@ class Standing:
 
     def take_seal(self, statement: Statement, *, is_last: bool) -> None:
         """Check a seal under the service key of that moment; it must say that no action is left out."""
-        changes_key = any(isinstance(v, SetServiceKeys) for v in self.governance.terms.scheduled.values())
-        if not is_last and not changes_key:
+        scheduled = self.governance.terms.scheduled.values()
+        if not is_last and not any(isinstance(verb, SetServiceKeys | SetLogKeys) for verb in scheduled):
             raise not_proven("a seal that no change of keys asks for", "seals")
         key = self.governance.service_key
         if statement.kid != key.kid:
@@ -166,9 +172,14 @@ class Standing:
         if is_last:
             self.size, self.last_seal = statement.body.index + 1, statement
         else:
+            self._log_keys += [
+                (statement.body.index + 2, verb.log_keys)
+                for verb in scheduled
+                if isinstance(verb, SetLogKeys)
+            ]
             self.governance.open_epoch()
 
-    def _log_keys_at(self, size: int) -> tuple[bytes, bytes]:
+    def _log_keys_at(self, size: int) -> tuple[bytes, bytes] | None:
         return next(keys for start, keys in reversed(self._log_keys) if start <= size)
 
     def _know_witnesses(self, policy: str) -> None:
@@ -235,7 +246,7 @@ def show_terms(
     changes = [
         effect.index
         for effect in inside
-        if any(isinstance(verb, SetServiceKeys) for verb in effect.action.verbs)
+        if any(isinstance(verb, SetServiceKeys | SetLogKeys) for verb in effect.action.verbs)
     ]
     places = sorted({seal_of(index) for index in changes} | ({size - 1} if size else set()))
     return ShownTerms(read_entry(0), actions, tuple(read_entry(place) for place in places))

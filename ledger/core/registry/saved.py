@@ -84,7 +84,9 @@ def format_state(registry: Registry) -> bytes:
     return data
 
 
-def parse_state(data: bytes, seal: Seal, root: bytes | None = None) -> Registry:
+def parse_state(
+    data: bytes, seal: Seal, root: bytes | None = None, *, max_items: int | None = cbor.MAX_ITEMS
+) -> Registry:
     """Return the registry of a saved state as it was after the epoch of `seal`.
 
     Args:
@@ -92,13 +94,14 @@ def parse_state(data: bytes, seal: Seal, root: bytes | None = None) -> Registry:
         seal: the last entry of that epoch; the caller knows that it is (by the tree, or its signature).
         root: of the tree that ends with the seal, 32 bytes. None leaves the cells to the caller, who must not
             believe anything of a holder before `root_from_cells(registry.cells, ...)` came out right.
+        max_items: as `cbor.decode` has it: a small state of a stranger must not become a large one in memory.
 
     Raises:
         MalformedError: not exactly the form; code too_large over `MAX_STATE_BYTES`.
         VerificationError: code bad_input, it is not the state that the seal seals or not the tree of `root`;
             the field names the first difference.
     """
-    saved = _parse_body(data)
+    saved = _parse_body(data, max_items)
     time_ms = parse_uint(saved[2], field="state.time_ms")
     governance = parse_saved_governance(saved[3], saved[4], saved[5])
     registry = Registry(governance)
@@ -116,12 +119,13 @@ def parse_state(data: bytes, seal: Seal, root: bytes | None = None) -> Registry:
     return registry
 
 
-def _parse_body(data: bytes) -> Any:
+def _parse_body(data: bytes, max_items: int | None) -> Any:
     outer = cbor.decode(data, max_size=MAX_STATE_BYTES, field="state")
     body, digest = parse_array(outer, field="state", low=2, high=2)
     if type(body) is not bytes or hashlib.sha256(body).digest() != digest:
         raise MalformedError("the state is damaged", field="state.hash")
-    saved = parse_map(cbor.decode(body, max_size=len(body), field="state"), range(1, 13), field="state")
+    value = cbor.decode(body, max_size=len(body), field="state", max_items=max_items)
+    saved = parse_map(value, range(1, 13), field="state")
     if parse_uint(saved[1], field="state.version") != _VERSION:
         raise MalformedError("a state of another version", field="state.version", code="unsupported")
     return saved
