@@ -39,8 +39,8 @@ from ledger.errors import CodedError, ForkAlarm, StorageError
 from ledger.publish.folder import StaticFolder
 from ledger.publish.sources import KEYS_ADDRESS, KEYS_PATH, Publication, PublicationSource
 from ledger.publish.stored import Progress
+from ledger.published_files import CHECKPOINT
 
-CHECKPOINT_PATH: Final = "checkpoint"
 BUNDLE_PATH: Final = "bundle"
 KEEP_PARTIALS_S: Final = 3600.0
 """Partial tiles stay for an hour beside their full tile: not every reader falls back to it."""
@@ -116,7 +116,7 @@ def publish_once(
     changed = before_text is None or _is_newer(new, before_text)
     if changed:
         # The bundle promises no file, so it may be seen a moment before its checkpoint.
-        for path_text, data in ((BUNDLE_PATH, new.bundle), (CHECKPOINT_PATH, new.checkpoint.encode())):
+        for path_text, data in ((BUNDLE_PATH, new.bundle), (CHECKPOINT, new.checkpoint.encode())):
             folder.replace(path_text, data)
             folder.settle()
     removed = 0 if keep_partials_s is None else folder.drop_partials(now_s - keep_partials_s)
@@ -137,7 +137,7 @@ def partial_tiles(tree_size: int) -> Iterator[TilePath]:
 
 
 def _published(folder: StaticFolder) -> tuple[str | None, Checkpoint | None]:
-    data = folder.read(CHECKPOINT_PATH, max_size=MAX_NOTE_SIZE)
+    data = folder.read(CHECKPOINT, max_size=MAX_NOTE_SIZE)
     if data is None:
         return None, None
     try:
@@ -145,7 +145,7 @@ def _published(folder: StaticFolder) -> tuple[str | None, Checkpoint | None]:
         return text, parse_checkpoint(parse_note(text).text)
     except (UnicodeDecodeError, CodedError) as error:
         detail = "what is published here as a checkpoint is none"
-        raise ForkAlarm(detail, field=CHECKPOINT_PATH, code="bad_checkpoint") from error
+        raise ForkAlarm(detail, field=CHECKPOINT, code="bad_checkpoint") from error
 
 
 def _check_extends(before: Checkpoint | None, new: Publication, tiles: AuthenticTiles) -> None:
