@@ -14,14 +14,15 @@ written that does not hash to a head that its quorum of witnesses has cosigned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.core.authentic_tiles import AuthenticTiles
 from ledger.core.checkpoint import Checkpoint, parse_checkpoint
+from ledger.core.cose_key import PublicKey
 from ledger.core.cosignature import check_cosignatures
-from ledger.core.key_set import format_key, format_key_set, key_name
+from ledger.core.key_set import MAX_KEY_SET_BYTES, format_key, format_key_set, key_name, parse_key_set
 from ledger.core.merkle import root_at
 from ledger.core.note import MAX_NOTE_SIZE, parse_note
 from ledger.core.policy import parse_policy
@@ -35,7 +36,7 @@ from ledger.core.tiles import (
     tile_counts,
     tile_width,
 )
-from ledger.errors import CodedError, ForkAlarm, StorageError
+from ledger.errors import CodedError, ForkAlarm, MalformedError, StorageError
 from ledger.publish.folder import StaticFolder
 from ledger.publish.sources import KEYS_ADDRESS, KEYS_PATH, Publication, PublicationSource
 from ledger.publish.stored import Progress
@@ -181,10 +182,20 @@ def _write_keys(folder: StaticFolder, new: Publication) -> int:
     if new.keys:
         written += sum(folder.keep(f"{KEYS_ADDRESS}/{key_name(key)}", format_key(key)) for key in new.keys)
         key_set = format_key_set(new.keys)
-        if folder.read(KEYS_PATH, max_size=len(key_set)) != key_set:
+        before = folder.read(KEYS_PATH, max_size=MAX_KEY_SET_BYTES)
+        # A source cannot invent a key, but leave one out: receipts are kept longer than keys are used.
+        if before is None or (before != key_set and not _is_missing(before, new.keys)):
             folder.replace(KEYS_PATH, key_set)
             written += 1
     return written
+
+
+def _is_missing(key_set: bytes, keys: Sequence[PublicKey]) -> bool:
+    """Tell whether a published key set has a key that is not among these."""
+    try:
+        return not set(parse_key_set(key_set)) <= set(keys)
+    except MalformedError:
+        return False  # what is there is damaged
 
 
 def _is_newer(new: Publication, before_text: str) -> bool:

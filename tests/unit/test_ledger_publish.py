@@ -13,7 +13,7 @@ import pytest
 
 from ledger.core.authentic_tiles import AuthenticTiles
 from ledger.core.checkpoint import Checkpoint, format_checkpoint
-from ledger.core.key_set import parse_key_set
+from ledger.core.key_set import format_key_set, parse_key_set
 from ledger.core.ledger_verbs import SetServiceKeys
 from ledger.core.merkle import check_consistency, prove_consistency
 from ledger.core.tiles import ENTRIES, TilePath, parse_tile_path
@@ -475,7 +475,15 @@ def test_the_keys_of_earlier_times_stay(
             patch.setattr(LedgerReader, "bridges", lambda store, tree_size=None: {})
             assert before <= source.newest().size < bridge < service.head.size
         from_folder(world, www, tmp_path / "mirror")
-        assert files_of(tmp_path / "mirror")[KEYS_PATH] == (www / KEYS_PATH).read_bytes()
+        whole = (www / KEYS_PATH).read_bytes()
+        assert files_of(tmp_path / "mirror")[KEYS_PATH] == whole
+        # A source that leaves the old key out takes it from nobody who has it.
+        fewer = Kept({**files_of(www), KEYS_PATH: format_key_set([new_key])})
+        publish(RemoteSource(fewer, world.pin()), tmp_path / "mirror")
+        assert files_of(tmp_path / "mirror")[KEYS_PATH] == whole
+        (tmp_path / "mirror" / KEYS_PATH).write_bytes(whole[:-1])
+        publish(RemoteSource(Kept(files_of(www)), world.pin()), tmp_path / "mirror")
+        assert files_of(tmp_path / "mirror")[KEYS_PATH] == whole
 
     run(world, body, lambda clients: opened(world, clients))
 
