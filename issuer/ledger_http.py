@@ -34,8 +34,8 @@ from ledger.core.batch import (
 from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.cose_key import PublicKey
 from ledger.core.statement import parse_statement
-from ledger.errors import CodedError
-from ledger.http_coding import check_coding
+from ledger.errors import CodedError, StorageError
+from ledger.http_body import ASK_ENCODING, read_body
 from ledger.problems import CUSTOM_ENTRY
 
 ENTRY_TYPE: Final = "application/cose"
@@ -141,7 +141,7 @@ class HttpLedgerClient:
             with self._client.stream(
                 "POST",
                 address,
-                headers={"Content-Type": BATCH_TYPE},
+                headers={"Content-Type": BATCH_TYPE, **ASK_ENCODING},
                 content=format_batch(entries),
                 follow_redirects=False,
                 timeout=BATCH_TIMEOUT_S,
@@ -190,7 +190,7 @@ class HttpLedgerClient:
     def _ask(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> _Answer:
         try:
             with self._client.stream(
-                method, url, headers=headers, content=body, follow_redirects=False
+                method, url, headers={**ASK_ENCODING, **headers}, content=body, follow_redirects=False
             ) as response:
                 if response.status_code in (302, 303):
                     return _Later(self._same_ledger(url, response), self._clock() + _retry_s(response))
@@ -218,7 +218,7 @@ def fetch_bundle(url: str, client: httpx.Client | None = None) -> bytes:
     address = urljoin(url.rstrip("/") + "/", "bundle")
     used = client or httpx.Client(timeout=TIMEOUT_S)
     try:
-        with used.stream("GET", address, follow_redirects=False) as response:
+        with used.stream("GET", address, follow_redirects=False, headers=ASK_ENCODING) as response:
             if response.status_code != 200:
                 raise _problem(response)
             return _read(response, MAX_BUNDLE_SIZE)
@@ -264,13 +264,10 @@ def _retry_s(response: httpx.Response) -> float:
 
 
 def _read(response: httpx.Response, max_size: int) -> bytes:
-    check_coding(response)
-    data = bytearray()
-    for chunk in response.iter_bytes():
-        data += chunk
-        if len(data) > max_size:
-            raise IssuerError("too_large", "the ledger's answer is too large", field="ledger")
-    return bytes(data)
+    try:
+        return read_body(response, max_size, field="ledger")
+    except StorageError as error:
+        raise IssuerError(error.code, error.detail, field="ledger") from None
 
 
 def _problem(response: httpx.Response) -> IssuerError:

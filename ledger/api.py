@@ -39,6 +39,7 @@ from ledger.log_routes import (
     RECEIPT_TYPE,
     TEXT_TYPE,
     HeadAsGet,
+    PathNumber,
     add_log_routes,
 )
 from ledger.problems import answer_of
@@ -181,12 +182,12 @@ def _add_status_routes(app: FastAPI, service: LedgerService) -> None:
         return Response(answer, media_type=CBOR_TYPE, headers=MOVING)
 
     @app.get("/status/{issuer_number}/{list_number}/next", tags=["log"])
-    async def get_next_seq(issuer_number: int, list_number: int) -> dict[str, int]:
+    async def get_next_seq(issuer_number: PathNumber, list_number: PathNumber) -> dict[str, int]:
         """The sequence number that the next change of a list needs; a hint that nobody need believe."""
         return {"seq": await service.next_seq(issuer_number, list_number)}
 
     @app.get("/status/{issuer_number}/{list_number}", tags=["log"])
-    async def get_status(issuer_number: int, list_number: int) -> Response:
+    async def get_status(issuer_number: PathNumber, list_number: PathNumber) -> Response:
         """The Status List Token of one list."""
         token = await service.status_token(issuer_number, list_number)
         return Response(token, media_type=_STATUS_TYPE, headers={"Cache-Control": "public, max-age=3600"})
@@ -225,6 +226,7 @@ def _add_error_handlers(app: FastAPI) -> None:
             return _problem(request, VerificationError("not_found", "there is nothing at this address"))
         answer = _problem(request, StorageError("the request is not one of this service", code="usage"))
         answer.status_code = error.status_code
+        answer.headers.update(error.headers or {})  # of 405: which methods there are
         return answer
 
     async def on_validation(request: Request, _error: Exception) -> Response:

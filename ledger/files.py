@@ -22,6 +22,12 @@ FOR_ALL: Final = 0o644
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
+def check_free(path: Path) -> None:
+    """Raise LedgerError, code bad_input, where something of this name is there already."""
+    if path.exists() or path.is_symlink():
+        raise _taken(path)
+
+
 def write_file(path: Path, data: bytes, *, mode: int = FOR_ALL) -> None:
     """Write a file that is not there yet.
 
@@ -29,8 +35,7 @@ def write_file(path: Path, data: bytes, *, mode: int = FOR_ALL) -> None:
         LedgerError: code bad_input, something of this name is there; it is left as it is.
         StorageError: it cannot be written; nothing of it is there.
     """
-    if path.exists() or path.is_symlink():
-        raise _taken(path)
+    check_free(path)
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with os.fdopen(os.open(aside, _NEW_FILE, mode), "wb") as file:

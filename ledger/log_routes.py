@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from typing import Final
+import re
+from typing import Annotated, Final, TypeAlias
 
 from fastapi import FastAPI, Request, Response
+from pydantic import BeforeValidator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.service.service import LedgerService
@@ -32,6 +34,17 @@ MOVING: Final = {**_FOR_ALL, "Cache-Control": "no-cache"}
 IMMUTABLE: Final = {**_FOR_ALL, "Cache-Control": "public, max-age=31536000, immutable"}
 NOT_KEPT: Final = {**_FOR_ALL, "Cache-Control": "no-store"}
 _GZIP_LEVEL: Final = 6
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]*", re.ASCII)
+
+
+def _check_spelling(text: str) -> str:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("not a number in its one spelling")
+    return text
+
+
+PathNumber: TypeAlias = Annotated[int, BeforeValidator(_check_spelling)]
+"""A number in an address: `16`, and not `016`, `+16` or `1_6`, which would be other addresses of one resource."""
 
 
 def add_log_routes(app: FastAPI, service: LedgerService) -> None:
@@ -65,7 +78,7 @@ def add_log_routes(app: FastAPI, service: LedgerService) -> None:
         return Response(await service.delta(day), media_type=CBOR_TYPE, headers=IMMUTABLE)
 
     @app.get("/consistency/{old}/{new}", tags=["log"])
-    async def get_consistency(old: int, new: int) -> Response:
+    async def get_consistency(old: PathNumber, new: PathNumber) -> Response:
         """Receipt of consistency (RFC 9942) between two trees at which epochs ended."""
         return Response(await service.consistency(old, new), media_type=RECEIPT_TYPE, headers=MOVING)
 

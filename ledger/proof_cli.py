@@ -21,7 +21,8 @@ from ledger.core.opened_bundle import open_bundle
 from ledger.core.pin import PIN_MAX_BYTES, parse_pin
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.core.tlog_proof import MAX_PROOF_BYTES, check_with_bundle, check_with_charter, parse_tlog_proof
-from ledger.files import read_file, write_file
+from ledger.errors import LedgerError
+from ledger.files import check_free, read_file, write_file
 
 app = typer.Typer(help="Write and check proofs that an entry is on a ledger.", no_args_is_help=True)
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
@@ -44,6 +45,11 @@ def export(
     """Write the proof of an entry under the newest cosigned head of a source."""
     from ledger.publish.proofs import prove_entry
 
+    if entry_out is not None and entry_out.absolute() == out.absolute():
+        raise LedgerError("usage", "proof and entry are two files", field="entry_out")
+    for path in (out, entry_out):  # both or none
+        if path is not None:
+            check_free(path)
     text, entry = prove_entry(source, index)
     if entry_out is not None:
         write_file(entry_out, entry)

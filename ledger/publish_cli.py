@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ledger.core.pin import PIN_MAX_BYTES, parse_pin
-from ledger.errors import StorageError
+from ledger.errors import LedgerError, StorageError
 from ledger.files import read_file
 
 if TYPE_CHECKING:  # commands that need the database or the network import them themselves
     from ledger.publish.publish import Published
 
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
+_YEAR_S: Final = 31_536_000.0
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -35,13 +36,16 @@ def publish(
         Path | None, typer.Option(help="File with origin and charter hash; needed for an address.")
     ] = None,
     every: Annotated[
-        float, typer.Option(help="Seconds between rounds; once and done if absent.", min=0.0)
+        float, typer.Option(help="Seconds between rounds; once and done if absent.", min=0.0, max=_YEAR_S)
     ] = 0.0,
     keep_partials: Annotated[
         bool, typer.Option("--keep-partials", help="Never remove partial tiles.")
     ] = False,
     partials_for: Annotated[
-        float, typer.Option(help="Seconds for which a partial tile stays beside its full tile.", min=0.0)
+        float,
+        typer.Option(
+            help="Seconds for which a partial tile stays beside its full tile.", min=0.0, max=_YEAR_S
+        ),
     ] = 3600.0,
     check: Annotated[
         bool, typer.Option("--check", help="Compare every published file, and write what is missing.")
@@ -51,7 +55,11 @@ def publish(
     from ledger.publish.folder import StaticFolder
     from ledger.publish.publish import publish_once
     from ledger.publish.sources import opened_source
+    from ledger.store.engine import DATABASE_NAME
 
+    if (directory / DATABASE_NAME).exists():
+        detail = "this is the directory of a ledger, with its keys; publish into a folder of its own"
+        raise LedgerError("bad_input", detail, field="directory")
     pinned = None if pin is None else parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_err, transient=True) as bar:

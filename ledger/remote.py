@@ -24,7 +24,7 @@ from ledger.core.receipt import parse_inclusion_receipt, split_transparent_state
 from ledger.core.tiles import MAX_BUNDLE_SIZE as MAX_ENTRIES_BYTES
 from ledger.core.tiles import TilePath, format_tile_path
 from ledger.errors import LedgerError, MalformedError, StorageError, VerificationError
-from ledger.http_coding import check_coding
+from ledger.http_body import ASK_ENCODING, read_body
 from ledger.problems import MAX_PROBLEM_BYTES, parse_problem
 
 ENTRY_TYPE: Final = "application/cose"
@@ -127,7 +127,7 @@ class RemoteLedger:
             raise _unreachable("the service points to another host")
         try:
             with self._client.stream(
-                method, url, headers={"Accept": STATEMENT_TYPE, **headers}, content=body
+                method, url, headers={"Accept": STATEMENT_TYPE, **ASK_ENCODING, **headers}, content=body
             ) as answer:
                 refused = answer.status_code >= httpx.codes.BAD_REQUEST
                 data = _read(answer, MAX_PROBLEM_BYTES if refused else max_size)
@@ -139,13 +139,10 @@ class RemoteLedger:
 
 
 def _read(answer: httpx.Response, max_size: int) -> bytes:
-    check_coding(answer)
-    data = bytearray()
-    for part in answer.iter_bytes():
-        data += part
-        if len(data) > max_size:
-            raise _unreachable("the answer is too large")
-    return bytes(data)
+    try:
+        return read_body(answer, max_size, field="url")
+    except StorageError as error:
+        raise _unreachable(error.detail) from error
 
 
 def _refusal(status: int, media_type: str, body: bytes) -> LedgerError:

@@ -10,15 +10,18 @@ client is loaded only when something is fetched.
 from __future__ import annotations
 
 from datetime import date
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.delta import MAX_DELTA_SIZE
 from ledger.core.note import MAX_NOTE_SIZE
 from ledger.errors import StorageError
-from ledger.http_coding import check_coding
+from ledger.http_body import ASK_ENCODING, read_body
 from verifier.errors import StationError
+
+if TYPE_CHECKING:  # judging a card never needs it
+    import httpx
 
 TIMEOUT_S: Final = 30.0
 
@@ -64,20 +67,23 @@ def _get(address: str, timeout_s: float, max_size_bytes: int) -> bytes | None:
     import httpx  # not at the top: judging a card never needs it
 
     try:
-        with httpx.stream("GET", address, timeout=timeout_s, follow_redirects=False) as response:
+        with httpx.stream(
+            "GET", address, timeout=timeout_s, follow_redirects=False, headers=ASK_ENCODING
+        ) as response:
             if response.status_code == httpx.codes.NOT_FOUND:
                 return None
             if response.status_code != httpx.codes.OK:
                 raise _unreachable(f"the service answered with status {response.status_code}")
-            check_coding(response)
-            data = bytearray()
-            for part in response.iter_bytes():
-                data += part
-                if len(data) > max_size_bytes:
-                    raise _unreachable("the answer is larger than a list may be")
-            return bytes(data)
+            return _read(response, max_size_bytes)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreachable("the service did not answer") from error
+
+
+def _read(response: httpx.Response, max_size_bytes: int) -> bytes:
+    try:
+        return read_body(response, max_size_bytes, field="url")
+    except StorageError as error:
+        raise _unreachable(error.detail) from error
 
 
 def _unreachable(detail: str) -> StorageError:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from ledger.audit.directory import DirectorySource
-from ledger.audit.tiled import CHECKPOINT, FolderFiles, HttpFiles, TiledSource
+from ledger.audit.tiled import TiledSource
 from ledger.core.pin import Pin
 from ledger.errors import StorageError
+from ledger.published_files import CHECKPOINT, FolderFiles, HttpFiles
 from ledger.store.engine import DATABASE_NAME
 from ledger.store.rows import StoredCheckpoint
 

@@ -235,6 +235,8 @@ def _check_included(proof: TlogProof, leaf: bytes, head: Checkpoint) -> None:
 
 def _parse_extra(text: str) -> bytes:
     data = decode_base64(text, field="extra")
+    if not data:
+        raise MalformedError("without extra data there is no such line", field="extra")
     if len(data) > MAX_EXTRA_BYTES:
         raise MalformedError("the extra data are too large", field="extra", code="too_large")
     return data

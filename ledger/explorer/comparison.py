@@ -28,6 +28,8 @@ class Comparison:
         index: the first entry that is worth a look, or None where there is none.
         trees_part_at: the first index at which the trees commit to different entries, or None.
         is_fork: whether both heads are signed by the log of one charter although the trees part.
+        is_vouched: whether both heads are signed by the log, and the entries of each copy hash to its root; where
+            they are not, two copies that agree prove nothing.
         tile_fault: why the tiles of a copy could not be followed, and were replaced by reading all entries.
         tile_reads: tiles that were read of both together.
     """
@@ -38,6 +40,7 @@ class Comparison:
     index: int | None
     trees_part_at: int | None
     is_fork: bool
+    is_vouched: bool
     tile_fault: tuple[str, Fault] | None
     tile_reads: int
 
@@ -91,6 +94,7 @@ def compare(first: LedgerCopy, second: LedgerCopy) -> Comparison:
         index=min(places, default=None),
         trees_part_at=parting,
         is_fork=parting is not None and tile_fault is None and same_charter and signed,
+        is_vouched=signed and first.root_matches and second.root_matches,
         tile_fault=tile_fault,
         tile_reads=sum(read.count for read in readers),
     )
@@ -103,7 +107,8 @@ def _check_root(copy: LedgerCopy, name: str) -> None:
 
 
 def _by_reading(first: LedgerCopy, second: LedgerCopy, size: int) -> int | None:
-    """Return the first index below `size` at which the entries differ, from the entries alone."""
+    """Return the first index below `size` at which the entries differ, from the entries that were read."""
+    size = min(size, first.index.size, second.index.size)
     for n in range(-(-size // TILE_WIDTH)):
         pair = zip(first.reader.bundle(n).entries, second.reader.bundle(n).entries, strict=False)
         for place, (ours, theirs) in enumerate(pair):

@@ -16,6 +16,7 @@ from typing import Final
 
 from ledger.audit.source import Source
 from ledger.core.chain import extend_chain
+from ledger.core.epoch import MAX_EPOCH_ENTRIES
 from ledger.core.merkle import leaf_hash, root_at
 from ledger.core.pin import Pin
 from ledger.core.statement import Statement, is_padding
@@ -31,6 +32,8 @@ from ledger.explorer.proof_steps import Step, steps_of_inclusion
 
 MAX_EMPTY_BUNDLES: Final = 16
 """After so many tiles without one readable entry the copy is taken to end there."""
+MAX_UNSEALED: Final = 16 * MAX_EPOCH_ENTRIES
+"""After so many entries without a seal that the ledger signed, what follows is not read: anybody could go on."""
 
 Progress = Callable[[int, int], None]
 
@@ -141,7 +144,11 @@ class LedgerCopy:
             bundle = self.reader.bundle(n)
             empty = 0 if any(entry is not None for entry in bundle.entries) else empty + 1
             if empty > MAX_EMPTY_BUNDLES:
-                self._pass.note(Fault("bad_checkpoint", "the copy has no more entries", bundle.first))
+                self._pass.note_end(Fault("bad_checkpoint", "the copy has no more entries", bundle.first))
+                break
+            if bundle.first - self.fold.sealed_size > MAX_UNSEALED:
+                detail = "so many entries have no seal of this ledger that the rest was not read"
+                self._pass.note_end(Fault("bad_epoch", detail, bundle.first))
                 break
             self._pass.take(bundle)
             if progress is not None:

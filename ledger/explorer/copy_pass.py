@@ -27,6 +27,8 @@ MAX_FAULTS: Final = 1_000
 """Faults that are kept; the others are counted."""
 MAX_REPLACED: Final = 65_536
 """Leaves that are remembered where the bytes of an entry are not what the tree has."""
+MAX_HELD_BYTES: Final = 64 * 1024 * 1024
+"""What is kept of charter, accepts and approvals of one epoch until its seal comes."""
 _NO_LEAF: Final = bytes(HASH_SIZE)
 
 
@@ -57,6 +59,7 @@ class CopyPass:
         # Of the running epoch.
         self._leaves: list[bytes] = []
         self._statements: list[tuple[int, Statement]] = []
+        self._held_bytes = 0
         self._by_issuer: list[tuple[str, int]] = []
 
     def note(self, fault: Fault) -> None:
@@ -64,6 +67,11 @@ class CopyPass:
         self.fault_count += 1
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(fault)
+
+    def note_end(self, fault: Fault) -> None:
+        """Note why the copy is not read to its end, before all other faults: it says what these leave out."""
+        self.fault_count += 1
+        self.faults.insert(0, fault)
 
     def take(self, bundle: Bundle) -> None:
         """Take in the next bundle.
@@ -136,7 +144,11 @@ class CopyPass:
         elif statement.kind in ("credential", "status"):
             self._by_issuer.append((_issuer_of(statement), index))
         else:
-            self._statements.append((index, statement))
+            self._held_bytes += len(statement.entry)
+            if self._held_bytes <= MAX_HELD_BYTES:
+                self._statements.append((index, statement))
+            else:
+                self.note(Fault("bad_rule", "more approvals in one epoch than are looked at", index))
 
     def _close_epoch(self, index: int, seal: Statement, chain: bytes) -> None:
         self.fold.close_epoch(self._frontier.size, self._statements, index, seal, chain)
@@ -147,6 +159,7 @@ class CopyPass:
         self.index.close_epoch(seal.body.time_ms, self._frontier.root())
         self._file_by_issuer()
         self._leaves, self._statements, self._by_issuer = [], [], []
+        self._held_bytes = 0
 
     def _file_by_issuer(self) -> None:
         """File the entries of the epoch under their issuers, as they are admitted at its end."""

@@ -83,18 +83,13 @@ class CopyReader:
         return bundle
 
     def tile(self, path: TilePath) -> bytes:
-        """Return a tile as it is stored; a full one where the partial one has been taken away.
+        """Return a tile as it is stored.
 
         Raises:
             ForkAlarm, StorageError: as `Source.tile`.
         """
         with self._lock:
-            try:
-                data = self._source.tile(path.tile_level, path.index, path.width, self.size)
-            except StorageError as error:
-                if error.code != "not_found" or path.width == TILE_WIDTH:
-                    raise
-                data = self._source.tile(path.tile_level, path.index, TILE_WIDTH, self.size)
+            data = self._source.tile(path.tile_level, path.index, path.width, self.size)
         return data[: path.width * HASH_SIZE]
 
     def leaves(self, n: int) -> bytes:
@@ -139,7 +134,7 @@ class CopyReader:
     def _fill(self, bundle: Bundle, start: int, stop: int) -> int:
         """Read on from `start`; return the index from which to go on."""
         try:
-            entries, chain = self._read(start, stop)
+            entries, chain = self._source.entries(start, stop, self.size)
         except (ForkAlarm, StorageError) as error:
             if is_outside(error):
                 raise
@@ -159,16 +154,6 @@ class CopyReader:
             at = (place - (start - bundle.first)) * HASH_SIZE
             bundle.chain[place] = chain[at : at + HASH_SIZE] or None
         return stop
-
-    def _read(self, start: int, stop: int) -> tuple[list[bytes], bytes]:
-        try:
-            return self._source.entries(start, stop, self.size)
-        except StorageError as error:
-            if error.code != "not_found" or start % TILE_WIDTH or stop - start == TILE_WIDTH:
-                raise
-        # A static copy may have taken the partial bundle away once there was a full one.
-        entries, chain = self._source.entries(start, start + TILE_WIDTH, start + TILE_WIDTH)
-        return entries[: stop - start], chain[: (stop - start) * HASH_SIZE]
 
 
 def _code_of(code: str) -> str:

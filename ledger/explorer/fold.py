@@ -45,6 +45,7 @@ class GovernanceFold:
         is_pinned: whether entry 0 is the pinned charter.
         faults: what was found wrong, in order.
         approvers: governor by the index of the approval.
+        sealed_size: entries up to the last seal that the pinned ledger signed for its place.
     """
 
     def __init__(self, pin: Pin) -> None:
@@ -53,6 +54,7 @@ class GovernanceFold:
         self.is_pinned = False
         self.faults: list[Fault] = []
         self.approvers: dict[int, str] = {}
+        self.sealed_size = 0
         self._pin = pin
         self._windows = Windows()
         self._time_ms = 0
@@ -134,18 +136,20 @@ class GovernanceFold:
         key, body = governance.service_key, seal.body
         if seal.iss != governance.origin or seal.kid != key.kid:
             self._note("bad_seal", "the seal is not signed with the ledger's service key", at)
-        else:
-            self._try(at, "bad_seal", lambda: seal.check_signature(key))
+        elif self._try(at, "bad_seal", lambda: seal.check_signature(key)) and body.index == at:
+            self.sealed_size = at + 1 if self.is_pinned else 0
         expected = {"index": at, "chain": chain, "govern_head": governance.govern_head}
         wrong = [name for name, value in expected.items() if getattr(body, name) != value]
         if wrong:
             self._note("bad_seal", f"the seal does not say what the entries mean: {', '.join(wrong)}", at)
 
-    def _try(self, index: int, code: str, check: Callable[[], None]) -> None:
+    def _try(self, index: int, code: str, check: Callable[[], None]) -> bool:
         try:
             check()
         except CodedError as error:
             self._note(code, f"{error.detail} ({error.code})", index)
+            return False
+        return True
 
     def _note(self, code: str, detail: str, index: int) -> None:
         self.faults.append(Fault(code, detail, index))

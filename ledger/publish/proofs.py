@@ -19,8 +19,8 @@ from ledger.core.note import MAX_NOTE_SIZE, parse_note
 from ledger.core.tiles import ENTRIES, TILE_WIDTH, ReadTile, TilePath, parse_entry_bundle, tile_width
 from ledger.core.tlog_proof import make_tlog_proof
 from ledger.errors import StorageError, VerificationError
-from ledger.publish.copies import ReadFile, address_files, folder_files, tile_from
 from ledger.publish.stored import StoredHeads
+from ledger.published_files import CHECKPOINT, Files, FolderFiles, HttpFiles, read_tile
 from ledger.remote import is_address
 from ledger.store.engine import DATABASE_NAME
 
@@ -60,17 +60,20 @@ def _entry(tiles: AuthenticTiles, index: int, tree_size: int) -> bytes:
 def _opened(source: str) -> Iterator[_Copy]:
     """Give the newest cosigned checkpoint of a copy, and its tiles, not checked."""
     if is_address(source):
-        with address_files(source) as read:
-            yield _published(read)
+        with closing(HttpFiles(source)) as files:
+            yield _published(files)
     elif (Path(source) / DATABASE_NAME).is_file():
         with closing(StoredHeads(Path(source), lambda done, total: None)) as heads:
             yield parse_bundle(heads.newest().bundle).checkpoint, heads.read_tile
     else:
-        yield _published(folder_files(Path(source)))
+        yield _published(FolderFiles(Path(source)))
 
 
-def _published(read: ReadFile) -> _Copy:
-    data = read("checkpoint", MAX_NOTE_SIZE)
-    if data is None:
-        raise StorageError("there is no ledger in this place", field="source", code="not_found")
-    return data.decode("utf-8", "replace"), lambda path: tile_from(read, path)
+def _published(files: Files) -> _Copy:
+    try:
+        data = files.get(CHECKPOINT, MAX_NOTE_SIZE)
+    except StorageError as error:
+        if error.code != "not_found":
+            raise
+        raise StorageError("there is no ledger in this place", field="source", code="not_found") from error
+    return data.decode("utf-8", "replace"), lambda path: read_tile(files, path)

@@ -14,14 +14,15 @@ written that does not hash to a head that its quorum of witnesses has cosigned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.core.authentic_tiles import AuthenticTiles
 from ledger.core.checkpoint import Checkpoint, parse_checkpoint
+from ledger.core.cose_key import PublicKey
 from ledger.core.cosignature import check_cosignatures
-from ledger.core.key_set import format_key, format_key_set, key_name
+from ledger.core.key_set import MAX_KEY_SET_BYTES, format_key, format_key_set, key_name, parse_key_set
 from ledger.core.merkle import root_at
 from ledger.core.note import MAX_NOTE_SIZE, parse_note
 from ledger.core.policy import parse_policy
@@ -35,12 +36,12 @@ from ledger.core.tiles import (
     tile_counts,
     tile_width,
 )
-from ledger.errors import CodedError, ForkAlarm, StorageError
+from ledger.errors import CodedError, ForkAlarm, MalformedError, StorageError
 from ledger.publish.folder import StaticFolder
 from ledger.publish.sources import KEYS_ADDRESS, KEYS_PATH, Publication, PublicationSource
 from ledger.publish.stored import Progress
+from ledger.published_files import CHECKPOINT
 
-CHECKPOINT_PATH: Final = "checkpoint"
 BUNDLE_PATH: Final = "bundle"
 KEEP_PARTIALS_S: Final = 3600.0
 """Partial tiles stay for an hour beside their full tile: not every reader falls back to it."""
@@ -116,7 +117,7 @@ def publish_once(
     changed = before_text is None or _is_newer(new, before_text)
     if changed:
         # The bundle promises no file, so it may be seen a moment before its checkpoint.
-        for path_text, data in ((BUNDLE_PATH, new.bundle), (CHECKPOINT_PATH, new.checkpoint.encode())):
+        for path_text, data in ((BUNDLE_PATH, new.bundle), (CHECKPOINT, new.checkpoint.encode())):
             folder.replace(path_text, data)
             folder.settle()
     removed = 0 if keep_partials_s is None else folder.drop_partials(now_s - keep_partials_s)
@@ -137,7 +138,7 @@ def partial_tiles(tree_size: int) -> Iterator[TilePath]:
 
 
 def _published(folder: StaticFolder) -> tuple[str | None, Checkpoint | None]:
-    data = folder.read(CHECKPOINT_PATH, max_size=MAX_NOTE_SIZE)
+    data = folder.read(CHECKPOINT, max_size=MAX_NOTE_SIZE)
     if data is None:
         return None, None
     try:
@@ -145,7 +146,7 @@ def _published(folder: StaticFolder) -> tuple[str | None, Checkpoint | None]:
         return text, parse_checkpoint(parse_note(text).text)
     except (UnicodeDecodeError, CodedError) as error:
         detail = "what is published here as a checkpoint is none"
-        raise ForkAlarm(detail, field=CHECKPOINT_PATH, code="bad_checkpoint") from error
+        raise ForkAlarm(detail, field=CHECKPOINT, code="bad_checkpoint") from error
 
 
 def _check_extends(before: Checkpoint | None, new: Publication, tiles: AuthenticTiles) -> None:
@@ -181,10 +182,20 @@ def _write_keys(folder: StaticFolder, new: Publication) -> int:
     if new.keys:
         written += sum(folder.keep(f"{KEYS_ADDRESS}/{key_name(key)}", format_key(key)) for key in new.keys)
         key_set = format_key_set(new.keys)
-        if folder.read(KEYS_PATH, max_size=len(key_set)) != key_set:
+        before = folder.read(KEYS_PATH, max_size=MAX_KEY_SET_BYTES)
+        # A source cannot invent a key, but leave one out: receipts are kept longer than keys are used.
+        if before is None or (before != key_set and not _is_missing(before, new.keys)):
             folder.replace(KEYS_PATH, key_set)
             written += 1
     return written
+
+
+def _is_missing(key_set: bytes, keys: Sequence[PublicKey]) -> bool:
+    """Tell whether a published key set has a key that is not among these."""
+    try:
+        return not set(parse_key_set(key_set)) <= set(keys)
+    except MalformedError:
+        return False  # what is there is damaged
 
 
 def _is_newer(new: Publication, before_text: str) -> bool:

@@ -26,8 +26,8 @@ from ledger.core.pin import Pin
 from ledger.core.statement import parse_statement
 from ledger.core.tiles import TilePath
 from ledger.errors import LedgerError, MalformedError, StorageError
-from ledger.publish.copies import ReadFile, address_files, tile_from
 from ledger.publish.stored import Progress, StoredHeads
+from ledger.published_files import CHECKPOINT, Files, HttpFiles, read_tile
 from ledger.remote import is_address
 
 KEYS_PATH: Final = ".well-known/scitt-keys.cbor"
@@ -119,12 +119,12 @@ class RemoteSource:
     """A service, or a folder that was published and is served by anybody.
 
     Args:
-        read: reads a file of it; from `address_files`.
+        files: of the copy.
         pin: which ledger it must be.
     """
 
-    def __init__(self, read: ReadFile, pin: Pin) -> None:
-        self._read = read
+    def __init__(self, files: Files, pin: Pin) -> None:
+        self._files = files
         self._pin = pin
         self._last: Publication | None = None
 
@@ -133,26 +133,24 @@ class RemoteSource:
 
         Raises:
             BundleError: it does not verify.
-            StorageError: code not_reachable or too_large.
+            StorageError: code not_reachable, not_found or too_large.
         """
         last = self._last
         # The checkpoint is small and the bundle is not; an address that goes on showing an old one is behind.
         if (
             last is not None
             and last.keys
-            and self._read("checkpoint", MAX_NOTE_SIZE) == last.checkpoint.encode()
+            and self._files.get(CHECKPOINT, MAX_NOTE_SIZE) == last.checkpoint.encode()
         ):
             return last
-        data = self._read("bundle", MAX_BUNDLE_SIZE)
-        if data is None:
-            raise StorageError("there is no bundle at this address", field="bundle", code="not_reachable")
+        data = self._files.get("bundle", MAX_BUNDLE_SIZE)
         opened = open_bundle(data, self._pin)
         self._last = Publication(opened, data, self._keys(data, opened), ())
         return self._last
 
     def read_tile(self, path: TilePath) -> bytes:
-        """Fetch a tile; errors as `tile_from`."""
-        return tile_from(self._read, path)
+        """Fetch a tile; errors as `read_tile`."""
+        return read_tile(self._files, path)
 
     def read_delta(self, day: str) -> bytes:
         """Raise StorageError not_found: an address has no delta that can be proven."""
@@ -167,8 +165,7 @@ class RemoteSource:
         decided = _decided(bundle, opened)
         for path in (KEYS_PATH, KEYS_ADDRESS):
             try:
-                data = self._read(path, MAX_KEY_SET_BYTES)
-                keys = parse_key_set(data) if data is not None else []
+                keys = parse_key_set(self._files.get(path, MAX_KEY_SET_BYTES))
             except (StorageError, MalformedError):
                 continue  # many servers answer for the folder of that name; a mirror can do without keys
             if opened.governance.receipts_key in keys and set(keys) <= decided:
@@ -197,8 +194,8 @@ def opened_source(
     elif pin is None:
         raise LedgerError("usage", "an address is believed as far as a pin goes: give --pin", field="pin")
     else:
-        with address_files(name) as read:
-            yield RemoteSource(read, pin)
+        with closing(HttpFiles(name)) as files:
+            yield RemoteSource(files, pin)
 
 
 def _decided(bundle: bytes, opened: OpenedBundle) -> set[PublicKey]:

@@ -36,7 +36,7 @@ from ledger.core.witness_protocol import (
     read_answer,
 )
 from ledger.errors import CodedError, LedgerError, StorageError, VerificationError
-from ledger.http_coding import check_coding
+from ledger.http_body import ASK_ENCODING, read_body_async
 from ledger.service.witnesses import WitnessConflictError
 
 TIMEOUT_S: Final = 9.0
@@ -155,15 +155,16 @@ class HttpWitness:
         try:
             async with asyncio.timeout(self._timeout_s):
                 async with self._client.stream(
-                    method, f"{self._url}/{path}", content=body, headers={"Content-Type": "text/plain"}
+                    method,
+                    f"{self._url}/{path}",
+                    content=body,
+                    headers={"Content-Type": "text/plain", **ASK_ENCODING},
                 ) as answer:
-                    check_coding(answer)
-                    data = bytearray()
-                    async for part in answer.aiter_bytes():
-                        data += part
-                        if len(data) > MAX_ANSWER_SIZE:
-                            raise self._failed("the answer of the witness is too large")
-                    return answer.status_code, bytes(data), answer.headers.get("Retry-After", "")
+                    try:
+                        data = await read_body_async(answer, MAX_ANSWER_SIZE, field="witness")
+                    except StorageError as error:
+                        raise self._failed(f"the witness: {error.detail}") from error
+                    return answer.status_code, data, answer.headers.get("Retry-After", "")
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             raise self._failed("the witness does not answer") from error
         except asyncio.CancelledError:

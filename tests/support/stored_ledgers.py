@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,9 +100,9 @@ class _Tiles(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    engine = open_engine(folder / DATABASE_NAME, "read")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Tiles, LedgerReader(engine)))
+def answering(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a web server on loopback; the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -111,4 +111,13 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    engine = open_engine(folder / DATABASE_NAME, "read")
+    try:
+        with answering(partial(_Tiles, LedgerReader(engine))) as url:
+            yield url
+    finally:
         engine.dispose()

@@ -172,7 +172,9 @@ def test_refusals_are_problem_details_with_the_code_of_the_table(world: World) -
         ):
             missing = await client.get(path)
             assert (missing.status_code, parse_problem(missing.content).code) == (404, "not_found"), path
-        assert (await client.put("/entries", content=good)).status_code == 405
+        for path, method in (("/entries", "POST"), ("/checkpoint", "GET")):
+            refused = await client.put(path, content=good)
+            assert (refused.status_code, refused.headers["allow"]) == (405, method)
 
     run(world, body)
 

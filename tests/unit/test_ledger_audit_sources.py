@@ -5,25 +5,26 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger.audit import audit, tiled
+from ledger.audit import audit
 from ledger.audit.report import AuditReport
 from ledger.audit.source import open_source
-from ledger.audit.tiled import FIRST_WAIT_S, MAX_WAIT_S, TRIES, FolderFiles, HttpFiles, TiledSource
+from ledger.audit.tiled import TiledSource
+from ledger.core.note import MAX_NOTE_SIZE
 from ledger.core.tiles import TilePath, format_tile_path
 from ledger.errors import ForkAlarm, StorageError
+from ledger.published_files import FIRST_WAIT_S, MAX_WAIT_S, TRIES, FolderFiles, HttpFiles
 from ledger.store.engine import DATABASE_NAME
 from tests.support.audited_ledgers import RecordingLedger, busy_ledger, publish_stored, store_ledger
-from tests.support.stored_ledgers import served
+from tests.support.stored_ledgers import answering, served
 from tests.unit.test_ledger_audit import change_entry, change_tile, flipped, refuse_ordinary_reading
 
 KINDS = (
@@ -55,19 +56,6 @@ def data(whole: Path, tmp_path: Path) -> Path:
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
-
-
-@contextmanager
-def answering(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager
@@ -419,7 +407,7 @@ def test_what_is_compressed_on_the_way_is_read(ledger: RecordingLedger, publishe
 
 
 def test_a_compressed_answer_is_capped_as_it_is_decompressed(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint").write_bytes(bytes(tiled.MAX_NOTE_BYTES + 1))
+    (tmp_path / "checkpoint").write_bytes(bytes(MAX_NOTE_SIZE + 1))
     with flaky(tmp_path, lambda _, __: "gzip") as (url, _), closing(TiledSource(HttpFiles(url))) as source:
         with pytest.raises(StorageError) as refusal:
             source.checkpoint()

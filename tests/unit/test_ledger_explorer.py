@@ -36,6 +36,7 @@ from ledger.explorer.query import REFUSAL, IssuerQuery, parse_query
 from ledger.explorer.serving import LOOPBACK
 from ledger.govern_files import words_of
 from ledger.inspect import describe_entry
+from tests.support.audited_ledgers import publish_stored
 from tests.support.ledgers import TinyCard, signer
 from tests.support.stored_ledgers import served, tampering, write_ledger
 from tests.unit.test_ledger_audit import RecordingLedger, change_entry, change_tile, flipped
@@ -551,38 +552,15 @@ def test_a_head_that_is_missing_or_another_is_seen_in_the_time_line(explored: Ex
     assert page.text.count("Does not hold") == 1
 
 
-class Pruned:
-    """A copy with an older head that has taken its partial tiles and bundles away, as a static one may."""
-
-    def __init__(self, inner: Source, text: str) -> None:
-        self._inner = inner
-        self._text = text
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def checkpoint(self) -> str:
-        self._inner.checkpoint()
-        return self._text
-
-    def check_size(self, tree_size: int) -> None:
-        assert tree_size < 256
-
-    def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
-        if level == 0 and width != 256:
-            raise StorageError("gone", code="not_found")
-        return self._inner.tile(level, n, width, tree_size)
-
-    def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
-        if tree_size % 256:
-            raise StorageError("gone", code="not_found")
-        return self._inner.entries(start, stop, tree_size)
-
-
-def test_full_tiles_are_read_where_the_partial_ones_were_taken_away(explored: Explored) -> None:
+def test_full_tiles_are_read_where_the_partial_ones_were_taken_away(
+    explored: Explored, tmp_path: Path
+) -> None:
     with tampering(explored.folder) as database:
         [(note,)] = database.execute("SELECT note FROM checkpoints WHERE size = 240").fetchall()
-    copy = read(Pruned(open_source(str(explored.folder)), note), explored.pin)
+    published = publish_stored(explored.folder, tmp_path / "published")
+    (published / "checkpoint").write_text(note, encoding="utf-8")
+    assert not (published / "tile/0/000.p").exists()
+    copy = read(published, explored.pin)
     assert (copy.size, copy.faults, copy.root_matches) == (240, [], True)
     assert copy.entry(239).inclusion is None
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.audit.source import Source, open_source
 from ledger.core import cbor
 from ledger.core.cosignature import Ed25519Cosigner
 from ledger.core.merkle import Frontier, leaf_hash, node_hash, prove_inclusion, root_hash
@@ -261,6 +264,83 @@ def test_a_copy_whose_tiles_lie_is_compared_by_its_entries(
     assert not found.is_fork
     assert found.tile_fault is not None
     assert "cannot be followed" in shown(*copies)
+
+
+class Endless:
+    """A copy with a head that nobody signed, of more entries than anybody could read; all behind it is padding."""
+
+    def __init__(self, inner: Source, size: int, other: int) -> None:
+        self._inner = inner
+        self._size = size
+        self._other = other
+        self.read = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def checkpoint(self) -> str:
+        origin, _, _, *rest = self._inner.checkpoint().split("\n")
+        return "\n".join([origin, str(2**60), base64.b64encode(bytes(32)).decode(), *rest])
+
+    def check_size(self, tree_size: int) -> None:
+        """Say nothing."""
+
+    def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
+        self.read += stop - start
+        own = self._inner.entries(start, min(stop, self._size), self._size)[0] if start < self._size else []
+        return own + [b"\xf6"] * (stop - start - len(own)), b""
+
+    def tile(self, level: int, n: int, width: int, tree_size: int) -> bytes:
+        return bytes([self._other]) * 32 * width
+
+
+def test_a_head_that_nobody_signed_does_not_lead_on_for_ever(
+    explored: Explored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.explorer.copy.MAX_UNSEALED", 1024)
+    sources = [Endless(open_source(str(explored.folder)), explored.size, other) for other in (0, 1)]
+    copies = [read(cast(Source, source), explored.pin) for source in sources]
+    for source, copy in zip(sources, copies, strict=True):
+        assert source.read < explored.size + 1024 + 3 * 256
+        assert not copy.is_sound
+        assert "the rest was not read" in copy.faults[0].detail
+    found = compare(*copies)
+    assert (found.common_size, found.is_vouched, found.is_fork) == (2**60, False, False)
+    assert sources[0].read < 2 * (explored.size + 1024 + 3 * 256)
+    # Another ledger has no seals of this one.
+    other = Endless(open_source(str(explored.folder)), explored.size, 0)
+    read(cast(Source, other), Pin(explored.pin.origin, bytes(32)))
+    assert other.read < 1024 + 3 * 256
+
+
+def test_copies_that_agree_under_a_head_that_nobody_signed_prove_nothing(
+    explored: Explored, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(explored.folder, tmp_path / "copy"))
+    with tampering(folder) as database:
+        [(note,)] = database.execute("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
+        text, _, _ = note.partition("\n\n")
+        lines = note.partition("\n\n")[2].splitlines(keepends=True)
+        wrong = [line[:-6] + ("A" if line[-6] != "A" else "B") + line[-5:] for line in lines]
+        database.execute(
+            "UPDATE checkpoints SET note = ? WHERE note = ?", (text + "\n\n" + "".join(wrong), note)
+        )
+    copies = read(explored.folder, explored.pin), read(folder, explored.pin)
+    assert compare(*copies).index is None
+    text = shown(*copies)
+    assert "nothing is proven" in text
+    assert "Both copies have the same" not in text
+
+
+def test_what_waits_for_a_seal_is_not_kept_without_end(
+    explored: Explored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read(explored.folder, explored.pin).faults == []
+    monkeypatch.setattr("ledger.explorer.copy_pass.MAX_HELD_BYTES", len(explored.ledger.entries[0]))
+    faults = read(explored.folder, explored.pin).faults
+    passed_over = [fault.index for fault in faults if "than are looked at" in fault.detail]
+    assert passed_over
+    assert passed_over[0] != 0
 
 
 def test_two_ledgers_are_not_one(explored: Explored, tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def test_what_is_absent_or_misspelled_is_404_and_never_kept(world: World) -> Non
         size = service.head.size
         last = size // 256
         assert last
+        for there in ("/consistency/16/32", "/status/1/0", "/status/1/0/next"):
+            assert (await client.get(there)).status_code == 200, there
         absent = [
             f"/tile/0/{last:03d}.p/{size % 256 + 16}", f"/tile/0/{last:03d}", f"/tile/0/{last + 1:03d}",
             "/tile/0/000.p/0",
@@ -94,7 +96,9 @@ def test_what_is_absent_or_misspelled_is_404_and_never_kept(world: World) -> Non
             "/tile", "/tile/", "/checkpoint/", "/bundle/", "/delta/2026-02-30", "/delta/",
             "/consistency/0/16", "/consistency/16/16", "/consistency/16/17", "/consistency/32/16",
             "/consistency/x/16", f"/consistency/16/{size + 16}", f"/consistency/16/{10**30}",
-            "/consistency/-16/16", "/.well-known/scitt-keys/", "/.well-known/transparency-configuration",
+            "/consistency/-16/16", "/consistency/016/32", "/consistency/%2B16/32", "/consistency/1_6/32",
+            "/consistency/16/%2032", "/status/01/0", "/status/1/00", "/status/+1/0", "/status/01/0/next",
+            "/.well-known/scitt-keys/", "/.well-known/transparency-configuration",
             f"/entries/{'0' * 64}/proof", "/entries/00/proof",
         ]  # fmt: skip
         for path in absent:

@@ -13,16 +13,16 @@ import pytest
 
 from ledger.core.authentic_tiles import AuthenticTiles
 from ledger.core.checkpoint import Checkpoint, format_checkpoint
-from ledger.core.key_set import parse_key_set
+from ledger.core.key_set import format_key_set, parse_key_set
 from ledger.core.ledger_verbs import SetServiceKeys
 from ledger.core.merkle import check_consistency, prove_consistency
 from ledger.core.tiles import ENTRIES, TilePath, parse_tile_path
 from ledger.errors import BundleError, CodedError, ForkAlarm, StorageError
-from ledger.publish.copies import folder_files
 from ledger.publish.folder import StaticFolder
 from ledger.publish.publish import Published, publish_once
 from ledger.publish.sources import KEYS_PATH, PublicationSource, RemoteSource, opened_source
 from ledger.publish_cli import repeat
+from ledger.published_files import FolderFiles
 from ledger.service.bundles import build_bundle
 from ledger.service.service import LedgerService
 from ledger.store.entries import LedgerReader
@@ -50,7 +50,7 @@ def from_data(world: World, www: Path, **chosen: object) -> Published:
 
 
 def from_folder(world: World, copy: Path, www: Path, **chosen: object) -> Published:
-    return publish(RemoteSource(folder_files(copy), world.pin()), www, **chosen)
+    return publish(RemoteSource(FolderFiles(copy), world.pin()), www, **chosen)
 
 
 async def grow(client: httpx.AsyncClient, service: LedgerService, *entries: bytes) -> None:
@@ -260,6 +260,21 @@ def test_a_mirror_of_a_folder_has_its_bytes(grown: tuple[World, list[Path]], tmp
     assert KEYS_PATH in files_of(tmp_path / "mirror")
 
 
+class Kept:
+    """Published files in memory."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self._files = files
+
+    def get(self, path: str, max_size: int) -> bytes:
+        if path not in self._files:
+            raise StorageError("not there", field=path, code="not_found")
+        return self._files[path][: max_size + 1]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 def test_one_changed_byte_of_any_file_never_reaches_a_mirror(
     grown: tuple[World, list[Path]], tmp_path: Path
 ) -> None:
@@ -272,7 +287,7 @@ def test_one_changed_byte_of_any_file_never_reaches_a_mirror(
         for place in {0, len(data) // 2, len(data) - 1}:
             changed = {**original, path: data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]}
             target = tmp_path / f"{number}-{place}"
-            source = RemoteSource(lambda name, _size, changed=changed: changed.get(name), world.pin())  # type: ignore[misc]
+            source = RemoteSource(Kept(changed), world.pin())
             try:
                 publish(source, target)
             except CodedError as error:
@@ -294,17 +309,17 @@ def test_a_mirror_takes_the_full_tile_where_the_partial_one_is_gone(
     old, new = files_of(copies[0]), files_of(copies[2])
     # A bundle of some time ago beside tiles of today.
     mixed = {path: data for path, data in {**new, "bundle": old["bundle"]}.items() if ".p/" not in path}
-    publish(RemoteSource(lambda name, _size: mixed.get(name), world.pin()), tmp_path / "www")
+    publish(RemoteSource(Kept(mixed), world.pin()), tmp_path / "www")
     assert read_published(tmp_path / "www")[0] == head_of(copies[0])
     del mixed["tile/entries/000"]
     with pytest.raises(StorageError, match="not_found"):
-        publish(RemoteSource(lambda name, _size: mixed.get(name), world.pin()), tmp_path / "other")
+        publish(RemoteSource(Kept(mixed), world.pin()), tmp_path / "other")
 
 
 def test_another_pin_is_refused(grown: tuple[World, list[Path]], tmp_path: Path) -> None:
     world, copies = grown
     other = World(tmp_path / "other", threshold=1).found()
-    for source in (RemoteSource(folder_files(copies[0]), other.pin()),):
+    for source in (RemoteSource(FolderFiles(copies[0]), other.pin()),):
         with pytest.raises(BundleError):
             publish(source, tmp_path / "www")
     with opened_source(str(world.data_dir), other.pin()) as stored, pytest.raises(BundleError):
@@ -460,7 +475,15 @@ def test_the_keys_of_earlier_times_stay(
             patch.setattr(LedgerReader, "bridges", lambda store, tree_size=None: {})
             assert before <= source.newest().size < bridge < service.head.size
         from_folder(world, www, tmp_path / "mirror")
-        assert files_of(tmp_path / "mirror")[KEYS_PATH] == (www / KEYS_PATH).read_bytes()
+        whole = (www / KEYS_PATH).read_bytes()
+        assert files_of(tmp_path / "mirror")[KEYS_PATH] == whole
+        # A source that leaves the old key out takes it from nobody who has it.
+        fewer = Kept({**files_of(www), KEYS_PATH: format_key_set([new_key])})
+        publish(RemoteSource(fewer, world.pin()), tmp_path / "mirror")
+        assert files_of(tmp_path / "mirror")[KEYS_PATH] == whole
+        (tmp_path / "mirror" / KEYS_PATH).write_bytes(whole[:-1])
+        publish(RemoteSource(Kept(files_of(www)), world.pin()), tmp_path / "mirror")
+        assert files_of(tmp_path / "mirror")[KEYS_PATH] == whole
 
     run(world, body, lambda clients: opened(world, clients))
 
@@ -509,13 +532,13 @@ def test_an_idle_round_builds_and_fetches_next_to_nothing(
         assert [publish(source, tmp_path / "www").changed for _ in range(3)] == [True, False, False]
     assert built == [1]
     asked: list[str] = []
-    read = folder_files(copies[2])
 
-    def asking(path: str, max_size: int) -> bytes | None:
-        asked.append(path)
-        return read(path, max_size)
+    class Asked(FolderFiles):
+        def get(self, path: str, max_size: int) -> bytes:
+            asked.append(path)
+            return super().get(path, max_size)
 
-    mirror = RemoteSource(asking, world.pin())
+    mirror = RemoteSource(Asked(copies[2]), world.pin())
     assert [publish(mirror, tmp_path / "mirror").changed for _ in range(2)] == [True, False]
     assert asked.count("bundle") == 1
 

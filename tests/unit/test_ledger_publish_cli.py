@@ -113,3 +113,37 @@ def test_a_proof_that_is_not_of_this_entry_or_ledger_is_refused(
     assert "bad_signature" in capsys.readouterr().err
     assert call(monkeypatch, "proof", "export", tmp_path, 1, "--out", tmp_path / "c") == 1
     assert "not_found" in capsys.readouterr().err
+
+
+def test_a_proof_and_its_entry_are_written_both_or_not_at_all(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proof, entry = tmp_path / "a.tlog-proof", tmp_path / "a.cose"
+    for there, missing in ((proof, entry), (entry, proof)):
+        there.write_bytes(b"mine")
+        assert (
+            call(monkeypatch, "proof", "export", world.data_dir, 40, "--out", proof, "--entry-out", entry)
+            == 1
+        )
+        assert (there.read_bytes(), missing.exists()) == (b"mine", False)
+        there.unlink()
+    assert call(monkeypatch, "proof", "export", world.data_dir, 40, "--out", proof, "--entry-out", proof) == 2
+    assert not proof.exists()
+
+
+def test_nothing_is_published_beside_the_keys_of_a_ledger(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name for path in world.data_dir.iterdir()}
+    assert call(monkeypatch, "publish", world.data_dir, world.data_dir) == 1
+    assert "bad_input" in capsys.readouterr().err
+    assert {path.name for path in world.data_dir.iterdir()} == before
+
+
+@pytest.mark.parametrize("option", ["--every", "--partials-for"])
+def test_a_time_that_no_clock_can_wait_for_is_refused(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    for text in ("inf", "nan", "1e20", "-1"):
+        assert call(monkeypatch, "publish", world.data_dir, tmp_path / "www", f"{option}={text}") == 2
+    assert not (tmp_path / "www").exists()

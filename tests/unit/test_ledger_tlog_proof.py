@@ -153,6 +153,7 @@ def test_every_other_spelling_is_refused(ledger: TinyLedger) -> None:
             text.replace("index 5", "extra\nindex 5"),
             text.replace("index 5", "extra A\nindex 5"),
             text.replace("index 5", "index 5\nextra AAAA"),
+            f"{FIRST_LINE}\nextra \nindex 5\n\n{note}",
             text.replace("index 5", "index 5\nAAAA"),
             text.replace("index 5", "index 5\n"),
             head,
@@ -180,6 +181,8 @@ def test_every_other_spelling_is_refused(ledger: TinyLedger) -> None:
         parse_tlog_proof(b"\xff" + text.encode())
     with pytest.raises(MalformedError):
         format_tlog_proof(TlogProof(-1, (), note))
+    with pytest.raises(MalformedError):
+        format_tlog_proof(TlogProof(5, (), note, b""))
 
 
 def test_every_flipped_bit_is_refused_with_a_code(ledger: TinyLedger) -> None:
