@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -130,23 +130,26 @@ def judge_head(station: Station, other: ReadHead) -> JudgedHead:
     mine = ledger.trusted()
     if mine is None:
         raise StationError("no_bundle", "no list is loaded", field="bundle")
-    theirs = None if other.bundle is None else open_bundle(other.bundle, ledger.pin())
     try:
         compared = compare_head(mine, other.note)
-        relation = _relation(compared, mine, theirs)
     except VerificationError as error:
         # Anybody can write a note with this origin; only what the log has signed is an alarm.
         raise StationError("bad_input", f"not a head of this ledger: {error.detail}", field="head") from error
+    relation: str = compared.relation
+    if relation != "fork" and other.bundle is not None:
+        # Nothing of it is used, so the least tree does not count: it would hide the other history.
+        theirs = open_bundle(other.bundle, replace(ledger.pin(), least=None))
+        relation = _relation(compared, mine, theirs)
+    elif relation == "newer":
+        relation = "unknown"
     evidence = ledger.keep_fork(other.note, other.bundle) if relation == "fork" else []
     return JudgedHead(relation, mine, compared, tuple(evidence))
 
 
-def _relation(compared: ComparedHead, mine: TrustedList, theirs: TrustedList | None) -> str:
+def _relation(compared: ComparedHead, mine: TrustedList, theirs: TrustedList) -> str:
     """Return the relation; what the list here cannot tell, the list in which the head came can."""
     if compared.relation != "newer":
         return compared.relation
-    if theirs is None:
-        return "unknown"
     return "newer" if compare_head(theirs, mine.checkpoint).relation == "older" else "fork"
 
 

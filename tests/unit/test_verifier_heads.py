@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import io
 import json
 import sys
@@ -16,7 +18,7 @@ from credential.core.frames import format_frames
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.evidence import check_evidence
 from ledger.core.evidence.bundles import prove_bundle_fork
-from ledger.core.pin import format_pin
+from ledger.core.pin import LeastTree, format_pin
 from ledger.errors import CodedError, MalformedError, VerificationError
 from tests.support.ledgers import START_S, TinyLedger
 from tests.support.rotating_ledger import BRIDGED, RotatingLedger
@@ -84,6 +86,60 @@ def test_a_fork_needs_the_signatures_of_the_log_and_no_witness(
         with pytest.raises(VerificationError) as caught:
             compare_head(mine, "".join(line for at, line in enumerate(lines) if at != missing))
         assert caught.value.code == "bad_checkpoint"
+
+
+def with_spoiled_witness(note: str) -> str:
+    """The note with one bit of the first witness's line changed."""
+    lines = note.split("\n")
+    at = next(number for number, line in enumerate(lines) if line.startswith("— w"))
+    mark, name, encoded = lines[at].split(" ")
+    signature = bytearray(base64.b64decode(encoded))
+    signature[-1] ^= 1
+    lines[at] = f"{mark} {name} {base64.b64encode(signature).decode()}"
+    return "\n".join(lines)
+
+
+def test_a_spoiled_line_of_a_witness_hides_no_fork(hut: Hut, other: TinyLedger) -> None:
+    note = with_spoiled_witness(note_of(other))
+    compared = compare_head(other.trusted(), note)
+    assert (compared.relation, len(compared.witnesses)) == ("same", 1)
+    theirs = TinyLedger()
+    for name in "zb":
+        theirs.admit(name)
+    source = hut.file("spoiled", with_spoiled_witness(note_of(theirs)).encode())
+    code, shown = hut.run("compare", source, "--json")
+    assert (code, json.loads(shown)["relation"]) == (FORK_EXIT, "fork")
+    [evidence] = [path for path in hut.station.evidence_files() if path.suffix == ".evidence"]
+    assert check_evidence(evidence.read_bytes(), theirs.pin).kind == "fork"
+
+
+@pytest.mark.parametrize("source", ["list", "smaller list", "import", "import smaller"])
+def test_the_least_tree_of_a_pin_hides_no_fork(
+    hut: Hut, grown: list[TinyLedger], other: TinyLedger, source: str
+) -> None:
+    least = grown[1].trusted()
+    pin = dataclasses.replace(other.pin, least=LeastTree(least.tree_size, least.root_hash))
+    hut.station.set_pin(pin)
+    mine, theirs = hut.station.export_bundle(), other
+    if "smaller" in source:
+        theirs = TinyLedger()
+        theirs.admit("z")
+    path = hut.file("theirs", theirs.bundle())
+    assert hut.run("import" if "import" in source else "compare", path)[0] == FORK_EXIT
+    evidence = [path for path in hut.station.evidence_files() if path.suffix == ".evidence"]
+    assert [check_evidence(path.read_bytes(), pin).kind for path in evidence] == ["fork"]
+    assert hut.station.export_bundle() == mine
+
+
+def test_below_the_least_tree_of_a_pin_an_older_list_is_compared_and_not_taken(
+    hut: Hut, grown: list[TinyLedger]
+) -> None:
+    least = grown[1].trusted()
+    hut.station.set_pin(dataclasses.replace(grown[1].pin, least=LeastTree(least.tree_size, least.root_hash)))
+    path = hut.file("older", grown[0].bundle())
+    assert hut.run("compare", path)[0] == 0
+    assert hut.run("import", path)[0] == 1
+    assert hut.station.evidence_files() == []
 
 
 def test_a_head_of_another_ledger_is_no_fork(other: TinyLedger) -> None:
