@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,8 @@ from verifier.station import Station
 _MAX_VERSION: Final = 25
 _SCALE: Final = 4
 """Pixels a module: a code of version 25 is 500 pixels wide, six of them fit a phone's photo."""
+_SCALES: Final = (_SCALE, 5, 3)
+"""Of many codes in one picture a decoder misses some at one size and none at another."""
 _SIGNATURES: Final = "\n\n\N{EM DASH} "
 """Between the text and the signatures of a C2SP signed note."""
 
@@ -68,15 +71,29 @@ class JudgedHead:
 
 
 def head_picture(note: str) -> bytes:
-    """Return a PNG with all frames of a head, row by row."""
+    """Return a PNG with all frames of a head, row by row, that has been read back.
+
+    Raises:
+        StationError: code too_large, so many witnesses have signed that one picture does not carry it.
+    """
     symbols = _symbols(note)
-    side = (max(symbol.side_modules for symbol in symbols) + 2 * QUIET_ZONE_MODULES) * _SCALE
+    for scale in _SCALES:
+        picture = _sheet(symbols, scale)
+        with suppress(MalformedError):
+            if read_head([picture]).note == note:
+                return picture
+    detail = "the head has too many signatures for one picture; give it as a file"
+    raise StationError("too_large", detail, field="qr")
+
+
+def _sheet(symbols: Sequence[QrSymbol], scale: int) -> bytes:
+    side = (max(symbol.side_modules for symbol in symbols) + 2 * QUIET_ZONE_MODULES) * scale
     columns = math.ceil(math.sqrt(len(symbols)))
     rows = math.ceil(len(symbols) / columns)
     sheet = Image.new("1", (columns * side, rows * side), 1)
     for number, symbol in enumerate(symbols):
         row, column = divmod(number, columns)
-        sheet.paste(symbol_image(symbol, _SCALE), (column * side, row * side))
+        sheet.paste(symbol_image(symbol, scale), (column * side, row * side))
     out = io.BytesIO()
     sheet.save(out, format="PNG", optimize=False)
     return out.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import io
 import json
 import sys
@@ -22,9 +23,10 @@ from ledger.core.pin import LeastTree, format_pin
 from ledger.errors import CodedError, MalformedError, VerificationError
 from tests.support.ledgers import START_S, TinyLedger
 from tests.support.rotating_ledger import BRIDGED, RotatingLedger
-from verifier import cli
+from verifier import cli, heads
 from verifier.core.heads import compare_head
 from verifier.heads import head_picture, read_head
+from verifier.images import read_codes
 from verifier.station import Station
 
 FORK_EXIT = 3
@@ -176,6 +178,22 @@ def test_a_head_travels_in_one_picture(tmp_path: Path, other: TinyLedger) -> Non
     path = tmp_path / "head.png"
     path.write_bytes(head_picture(note))
     assert read_head([path.read_bytes()]).note == note
+
+
+def test_a_head_with_many_witnesses_is_read_from_its_picture_or_refused(
+    other: TinyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        base64.b64encode(hashlib.shake_256(bytes([number])).digest(4 + 8 + 2420)).decode()
+        for number in range(8)
+    ]
+    note = note_of(other) + "".join(f"— w{number}.example {line}\n" for number, line in enumerate(lines))
+    assert read_head([head_picture(note)]).note == note
+    # Where the decoder misses a code at every size nothing is given out.
+    monkeypatch.setattr(heads, "read_codes", lambda data: read_codes(data)[1:])
+    with pytest.raises(CodedError) as caught:
+        head_picture(note)
+    assert caught.value.code == "too_large"
 
 
 def test_a_photograph_of_the_screen_is_read(tmp_path: Path, other: TinyLedger) -> None:
