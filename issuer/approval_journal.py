@@ -12,9 +12,13 @@ record of who approved what, and the reason why an approval counts once.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from issuer.desk_store import DeskStore
 from issuer.errors import IssuerError
-from issuer.second_signers import SecondSigners
+from issuer.second_signers import NO_RULE, SecondSigners, format_second_signers
 from issuer.status_request import request_digest
 
 
@@ -64,18 +68,39 @@ class ApprovalJournal:
         return None if not found else (bytes(found[0][0]), bytes(found[0][1]), int(found[0][2]))
 
     def check_rule(self, rule: SecondSigners) -> None:
-        """Check that the settings hold no older rule than this desk has had, and remember theirs.
+        """Check that the settings hold the rule that was adopted last.
 
         Raises:
             IssuerError: stale_action, the settings were edited, made anew or brought back from before.
         """
-        [(known,)] = self._store.query("SELECT coalesce(max(version), 0) FROM second_signers")
-        if rule.version < known:
-            raise IssuerError(
-                "stale_action",
-                "the settings hold an older rule than this desk has had",
-                field="second_signers",
-            )
-        if rule.version > known:
-            with self._store.transaction() as db:
-                db.execute("INSERT INTO second_signers (version) VALUES (?)", (rule.version,))
+        known = self._rule()
+        if rule.version < known["version"]:
+            raise _stale("the settings hold an older rule than this desk has had")
+        if format_second_signers(rule) != known:
+            raise _stale("the settings hold another rule than this desk has adopted")
+
+    def adopt_rule(self, rule: SecondSigners, before: SecondSigners) -> None:
+        """Remember an approved rule, before the settings hold it; once more is no harm.
+
+        Args:
+            rule: the rule to come.
+            before: the rule that the settings hold, whose signers approved it.
+
+        Raises:
+            IssuerError: stale_action, as `check_rule`.
+        """
+        if format_second_signers(rule) == self._rule():
+            return
+        self.check_rule(before)
+        text = json.dumps(format_second_signers(rule))
+        with self._store.transaction() as db:
+            db.execute("INSERT INTO second_signers (version, rule) VALUES (?, ?)", (rule.version, text))
+
+    def _rule(self) -> Mapping[str, Any]:
+        found = self._store.query("SELECT rule FROM second_signers ORDER BY version DESC LIMIT 1")
+        known: Mapping[str, Any] = json.loads(found[0][0]) if found else format_second_signers(NO_RULE)
+        return known
+
+
+def _stale(detail: str) -> IssuerError:
+    return IssuerError("stale_action", detail, field="second_signers")

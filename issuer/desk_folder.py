@@ -162,14 +162,19 @@ def open_desk(
 
 
 def adopt_rule(folder: Path, desk: Desk, request: bytes, approval: bytes, *, now_s: int) -> SecondSigners:
-    """Put an approved rule about second signers into the settings, inside `work_at`; a run again is refused.
+    """Put an approved rule about second signers into the settings, inside `work_at`.
+
+    The desk's state has it first, so that settings with a rule that nobody approved are told apart. After a
+    crash in between no status is signed until it is run again with the same files; else a run again is refused.
 
     Raises:
-        MalformedError, VerificationError, IssuerError: as `ApprovedChanges.check_rule_change`; storage_failed.
+        MalformedError, VerificationError, IssuerError: as `ApprovedChanges.check_rule_change`; stale_action too
+            where the settings do not hold the rule that was adopted last; storage_failed.
     """
     rule = desk.approved_changes().check_rule_change(request, approval, now_s=now_s)
-    replace_file(folder / CONFIG, format_config(replace(read_config(folder), second_signers=rule)))
-    ApprovalJournal(desk.store).check_rule(rule)
+    config = read_config(folder)
+    ApprovalJournal(desk.store).adopt_rule(rule, config.second_signers)
+    replace_file(folder / CONFIG, format_config(replace(config, second_signers=rule)))
     return rule
 
 

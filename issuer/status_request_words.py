@@ -97,11 +97,14 @@ def _describe_part(number: int, part: Part, name_of: NameOf | None, most: int | 
     held = outlook(StatusChange(part.uri, 1, part.rows))
     lines = [f"  Statement {number}, list {part.uri}: {len(part.rows)} changes; will be held: {held}"]
     shown = part.rows if most is None else part.rows[:most]
-    groups: dict[tuple[int, int], list[int]] = {}
+    groups: dict[tuple[int, int, int, int], list[int]] = {}
     for row in shown:
-        groups.setdefault((row.old, row.new), []).append(row.idx)
-    for (old, new), places in groups.items():
-        lines.append(f"    {STATUS_NAMES[old]} -> {STATUS_NAMES[new]}:")
+        groups.setdefault((row.old, row.new, row.reason, row.month), []).append(row.idx)
+    for (old, new, reason, month), places in groups.items():
+        lines.append(
+            f"    {STATUS_NAMES[old]} -> {STATUS_NAMES[new]}, reason {REASON_NAMES[reason]}, "
+            f"published as of {month // 100}-{month % 100:02}:"
+        )
         if name_of is None:
             lines.append(f"      {_numbers(places)}")
         else:

@@ -46,22 +46,30 @@ def add_head_pages(
     """
 
     def show(judged: JudgedHead | None, problem: str = "", status: int = 200) -> Response:
+        own: list[dict[str, Any]] = []
+        if judged is None:
+            try:
+                own = _own(station, words)
+            except CodedError as error:
+                problem, status = problem or describe(error), http_status(error.code)
         values = {
             **shared(),
             "heads": words.sections["heads"]["page"],
             "problem": problem,
             "judged": None if judged is None else _result(judged, words),
-            "own": [] if judged else _own(station, words),
+            "own": own,
         }
         return pages.answer("head.html", values, status=status)
+
+    def describe(error: CodedError) -> str:
+        problem: str = words.sections["heads"]["page"]["problem"]
+        return problem.format(detail=f"{error.detail} ({error.code})")
 
     def compare(files: list[bytes]) -> Response:
         try:
             return show(judge_head(station, read_head(files)))
         except CodedError as error:
-            detail = f"{error.detail} ({error.code})"
-            problem = words.sections["heads"]["page"]["problem"].format(detail=detail)
-            return show(None, problem, http_status(error.code))
+            return show(None, describe(error), http_status(error.code))
 
     @app.get("/head", include_in_schema=False)
     def get_head() -> Response:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,8 @@ from verifier.station import Station
 _MAX_VERSION: Final = 25
 _SCALE: Final = 4
 """Pixels a module: a code of version 25 is 500 pixels wide, six of them fit a phone's photo."""
+_SCALES: Final = (_SCALE, 5, 3)
+"""Of many codes in one picture a decoder misses some at one size and none at another."""
 _SIGNATURES: Final = "\n\n\N{EM DASH} "
 """Between the text and the signatures of a C2SP signed note."""
 
@@ -68,15 +71,29 @@ class JudgedHead:
 
 
 def head_picture(note: str) -> bytes:
-    """Return a PNG with all frames of a head, row by row."""
+    """Return a PNG with all frames of a head, row by row, that has been read back.
+
+    Raises:
+        StationError: code too_large, so many witnesses have signed that one picture does not carry it.
+    """
     symbols = _symbols(note)
-    side = (max(symbol.side_modules for symbol in symbols) + 2 * QUIET_ZONE_MODULES) * _SCALE
+    for scale in _SCALES:
+        picture = _sheet(symbols, scale)
+        with suppress(MalformedError):
+            if read_head([picture]).note == note:
+                return picture
+    detail = "the head has too many signatures for one picture; give it as a file"
+    raise StationError("too_large", detail, field="qr")
+
+
+def _sheet(symbols: Sequence[QrSymbol], scale: int) -> bytes:
+    side = (max(symbol.side_modules for symbol in symbols) + 2 * QUIET_ZONE_MODULES) * scale
     columns = math.ceil(math.sqrt(len(symbols)))
     rows = math.ceil(len(symbols) / columns)
     sheet = Image.new("1", (columns * side, rows * side), 1)
     for number, symbol in enumerate(symbols):
         row, column = divmod(number, columns)
-        sheet.paste(symbol_image(symbol, _SCALE), (column * side, row * side))
+        sheet.paste(symbol_image(symbol, scale), (column * side, row * side))
     out = io.BytesIO()
     sheet.save(out, format="PNG", optimize=False)
     return out.getvalue()
@@ -130,23 +147,26 @@ def judge_head(station: Station, other: ReadHead) -> JudgedHead:
     mine = ledger.trusted()
     if mine is None:
         raise StationError("no_bundle", "no list is loaded", field="bundle")
-    theirs = None if other.bundle is None else open_bundle(other.bundle, ledger.pin())
     try:
         compared = compare_head(mine, other.note)
-        relation = _relation(compared, mine, theirs)
     except VerificationError as error:
         # Anybody can write a note with this origin; only what the log has signed is an alarm.
         raise StationError("bad_input", f"not a head of this ledger: {error.detail}", field="head") from error
+    relation: str = compared.relation
+    if relation != "fork" and other.bundle is not None:
+        # Nothing of it is used, so the least tree does not count: it would hide the other history.
+        theirs = open_bundle(other.bundle, replace(ledger.pin(), least=None))
+        relation = _relation(compared, mine, theirs)
+    elif relation == "newer":
+        relation = "unknown"
     evidence = ledger.keep_fork(other.note, other.bundle) if relation == "fork" else []
     return JudgedHead(relation, mine, compared, tuple(evidence))
 
 
-def _relation(compared: ComparedHead, mine: TrustedList, theirs: TrustedList | None) -> str:
+def _relation(compared: ComparedHead, mine: TrustedList, theirs: TrustedList) -> str:
     """Return the relation; what the list here cannot tell, the list in which the head came can."""
     if compared.relation != "newer":
         return compared.relation
-    if theirs is None:
-        return "unknown"
     return "newer" if compare_head(theirs, mine.checkpoint).relation == "older" else "fork"
 
 

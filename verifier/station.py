@@ -165,7 +165,11 @@ class Station:
         return target._import(data)
 
     def _import(self, data: bytes) -> TrustedList:
-        new = open_bundle(data, self.pin())
+        try:
+            new = open_bundle(data, self.pin())
+        except BundleError:
+            self._check_no_fork(data)
+            raise
         with self._locked():
             try:
                 old = self.trusted()
@@ -175,16 +179,32 @@ class Station:
                 # The file is damaged or lost, or there was none; what it was stays the least that is taken.
                 new = open_bundle(data, self._floor())
             else:
-                try:
-                    check_newer(old, new)
-                except ForkAlarm:
-                    self._keep_sides(old, self.export_bundle(), new.checkpoint, data)
-                    raise
+                self._check_newer(old, new, data)
             self._write(BUNDLE_FILE, data)
             self._write(
                 HEAD_FILE, format_pin(replace(self.pin(), least=LeastTree(new.tree_size, new.root_hash)))
             )
         return new
+
+    def _check_no_fork(self, data: bytes) -> None:
+        """Raise ForkAlarm where a list is refused for the least tree of the pin alone and contradicts the one at hand.
+
+        The least tree says that it is not used; that the log signed another history is to be said all the same.
+        """
+        pin = self.pin()
+        if pin.least is None:
+            return
+        with suppress(BundleError), self._locked():
+            new, old = open_bundle(data, replace(pin, least=None)), self.trusted()
+            if old is not None:
+                self._check_newer(old, new, data)
+
+    def _check_newer(self, old: TrustedList, new: TrustedList, data: bytes) -> None:
+        try:
+            check_newer(old, new)
+        except ForkAlarm:
+            self._keep_sides(old, self.export_bundle(), new.checkpoint, data)
+            raise
 
     def _floor(self) -> Pin:
         """Return the pin with the largest tree that the station was shipped with or has ever accepted."""
@@ -241,9 +261,10 @@ class Station:
             self._keep(f"{_fork_name(head.tree_size, head.root_hash)}.cbor", bundle)
         # The list with the larger tree can prove what the other head is not; some ledgers need an auditor.
         sides = [(data, note)] if bundle is None else [(data, note), (bundle, mine.checkpoint)]
+        pin = replace(self.pin(), least=None)
         for larger, other in sides:
             with suppress(VerificationError):
-                made = prove_bundle_fork(larger, self.pin(), other)
+                made = prove_bundle_fork(larger, pin, other)
                 name = f"{_fork_name(mine.tree_size, mine.root_hash)}-{head.root_hash[:8].hex()}"
                 self._keep(f"{name}.evidence", made)
                 return

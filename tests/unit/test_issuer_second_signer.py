@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from credential.core.issue import StatusPlace
-from issuer import status_batch, vault
+from issuer import desk_folder, status_batch, vault
+from issuer.approval_journal import ApprovalJournal
+from issuer.desk_config import format_config, parse_config
 from issuer.errors import IssuerError
 from issuer.second_signers import SecondSigners
 from issuer.status_outbox import Approved, StatusOutbox
@@ -40,6 +42,12 @@ class FourEyes(DeskWorld):
         self.rule(RULE)
 
     def rule(self, rule: SecondSigners) -> None:
+        """Adopt a rule, as `adopt_rule` does once it is approved."""
+        ApprovalJournal(self.store).adopt_rule(rule, self.config.second_signers)
+        self.edit(rule)
+
+    def edit(self, rule: SecondSigners) -> None:
+        """Write a rule into the settings alone."""
         self.config = dataclasses.replace(self.config, second_signers=rule)
         self.reopen()
 
@@ -391,12 +399,70 @@ def test_requests_name_only_changes_that_the_status_allows(world: FourEyes) -> N
     refused("bad_transition", world.desk.approved_changes().request_changes, [part], now_s=0)
 
 
-def test_settings_that_lost_the_rule_are_noticed(world: FourEyes) -> None:
+@pytest.mark.parametrize(
+    "edited",
+    [
+        SecondSigners(),
+        SecondSigners(1),
+        SecondSigners(2),
+        SecondSigners(1, (("bo", CHI.public_key),)),
+        SecondSigners(1, (("chi", CHI.public_key),)),
+        SecondSigners(2, (("bo", BO.public_key), ("chi", CHI.public_key))),
+    ],
+)
+def test_settings_with_a_rule_that_was_not_adopted_are_noticed(
+    world: FourEyes, edited: SecondSigners
+) -> None:
     request = world.request("replaced", 1)
     world.send(request, approve(request))
-    world.rule(SecondSigners())
+    world.edit(edited)
     refused("stale_action", world.desk.change_status, world.places[1], "withdrawn")
+    other = world.request("withdrawn", 2)
+    [(name, _), *_] = edited.signers or RULE.signers
+    for signer in (BO, CHI):
+        with pytest.raises(CodedError):
+            world.send(other, approve(other, signer, name))
     assert world.statuses()[1] == 0
+
+
+def test_a_rule_that_was_not_adopted_adopts_no_other(world: FourEyes) -> None:
+    folder, now_s = world.folder, world.ledger.now_s
+    (folder / desk_folder.CONFIG).write_bytes(format_config(world.config))
+    brought_back = world.desk.approved_changes().request_rule((), now_s=now_s)
+    world.rule(SecondSigners(2, (("chi", CHI.public_key),)))
+    for edited, data, approval in (
+        # A signer who was removed, with the settings of when she was one; and signers whom nobody approved.
+        (RULE, brought_back, approve(brought_back)),
+        (SecondSigners(2, (("bo", BO.public_key),)), None, None),
+    ):
+        world.edit(edited)
+        (folder / desk_folder.CONFIG).write_bytes(format_config(world.config))
+        data = data or world.desk.approved_changes().request_rule((), now_s=now_s)
+        approval = approval or approve(data)
+        refused("stale_action", desk_folder.adopt_rule, folder, world.desk, data, approval, now_s=now_s)
+        assert parse_config((folder / desk_folder.CONFIG).read_bytes()).second_signers == edited
+
+
+def test_a_crash_between_state_and_settings_is_ended_with_the_same_files(
+    world: FourEyes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, now_s = world.folder, world.ledger.now_s
+    (folder / desk_folder.CONFIG).write_bytes(format_config(world.config))
+    data = world.desk.approved_changes().request_rule((("chi", CHI.public_key),), now_s=now_s)
+
+    def stop(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk_folder, "replace_file", stop)
+        with pytest.raises(Crash):
+            desk_folder.adopt_rule(folder, world.desk, data, approve(data), now_s=now_s)
+    request = world.request()
+    refused("stale_action", world.send, request, approve(request))
+    rule = desk_folder.adopt_rule(folder, world.desk, data, approve(data), now_s=now_s)
+    assert parse_config((folder / desk_folder.CONFIG).read_bytes()).second_signers == rule
+    world.edit(rule)
+    assert world.send(request, approve(request, CHI, "chi")) == 3
 
 
 def test_the_rule_changes_only_with_one_of_its_signers(world: FourEyes) -> None:

@@ -214,6 +214,24 @@ def test_a_request_is_told_in_plain_words() -> None:
     assert "\n      9" not in cut
 
 
+def test_words_tell_places_of_another_reason_or_month_apart() -> None:
+    rows = (
+        StatusRow(7, 0, 1, 3, 202611),
+        StatusRow(8, 0, 1, 2, 202611),
+        StatusRow(9, 0, 1, 3, 202610),
+        StatusRow(10, 0, 1, 3, 202611),
+    )
+    lines = describe_request(format_request(dataclasses.replace(REQUEST, parts=(Part("sc:1/0", rows),))))
+    at = next(
+        number for number, line in enumerate(lines) if "reason withdrawn, published as of 2026-11" in line
+    )
+    assert lines[at + 1].split() == ["7", "10"]
+    assert lines[at + 2].strip() == "valid -> withdrawn, reason corrected, published as of 2026-11:"
+    assert lines[at + 3].strip() == "8"
+    assert lines[at + 4].strip() == "valid -> withdrawn, reason withdrawn, published as of 2026-10:"
+    assert lines[at + 5].strip() == "9"
+
+
 def test_the_rule_is_told_in_plain_words() -> None:
     text = "\n".join(describe_request(RULE_DATA))
     assert f"bo: Ed25519 {BO.public_key.kid.hex()}" in text

@@ -68,6 +68,8 @@ VERBS: list[Any] = [
     SetSuccessor("ledger.example/two", bytes(32)),
 ]
 GOVERNORS = [[f"gov-{n}", format_cose_key(KEYS[n])] for n in range(3)]
+SAME_KEY = [*GOVERNORS[:2], ["gov-2", GOVERNORS[0][1]]]
+FOUR = [*GOVERNORS, ["gov-3", format_cose_key(signer("gov-3", "ed25519").public_key)]]
 
 
 def code_of(value: Any) -> str:
@@ -92,7 +94,8 @@ def test_every_verb_reads_back(verb: Any) -> None:
 @pytest.mark.parametrize(
     "verb",
     [[8], [8, -1], [8, 0, 0], [9, "0"], [10, [], 1], [10, GOVERNORS[:2], 1], [10, GOVERNORS, 1], [10, GOVERNORS, 3],
-     [10, [GOVERNORS[0]] * 3, 2], [10, GOVERNORS], [11, -1], [11], [12, ""], [12, "quorum\n"], [12, "x" * 32_769],
+     [10, [GOVERNORS[0]] * 3, 2], [10, SAME_KEY, 2], [10, FOUR, 2], [10, FOUR, 4], [10, GOVERNORS],
+     [11, -1], [11], [12, ""], [12, "quorum\n"], [12, "x" * 32_769],
      [13, [bytes(32)]], [13, [bytes(31), bytes(1312)]], [13, [bytes(32), bytes(1311)]],
      [14, format_cose_key(KEYS[0])], [14, format_cose_key(KEYS[0]), format_cose_key(KEYS[1])],
      [15, {}], [15, {"a": [0, 1]}], [15, {"a": [1, 7301]}], [15, {"": [1, 1]}], [16, "1"], [16],

@@ -253,6 +253,7 @@ def test_digests_under_the_integer_59_are_no_digests() -> None:
         {1: {1: 1, -1: 6, -2: bytes(32), 2: b"kid"}},
         {1: {1: 2, -1: 1, -2: bytes(32), -3: bytes(32)}},
         {1: {1: 1, -1: 4, -2: bytes(32)}},
+        {1: {1: 2, -1: 6, -2: bytes(32)}},
         {1: {1: 1, -1: 6, -2: bytes(32)}, 3: b"kid"},
         {1: {1: True, -1: 6, -2: bytes(32)}},
         {cbor.CBORSimpleValue(1): {1: 1, -1: 6, -2: bytes(32)}},

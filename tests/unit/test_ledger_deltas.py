@@ -13,7 +13,9 @@ import pytest
 
 from ledger.api import create_app
 from ledger.core.bundle import parse_bundle
+from ledger.core.calendar_days import date_of_seconds
 from ledger.core.delta import apply_delta, make_delta, parse_delta
+from ledger.core.opened_bundle import open_bundle
 from ledger.errors import StorageError
 from ledger.service.deltas import MAX_IDLE_DAYS, DeltaFolder
 from ledger.service.service import LedgerService
@@ -28,10 +30,10 @@ DAY_MS = 86_400_000
 WAIT = {"Prefer": "wait"}
 
 
-def run(world: World, body: Body) -> None:
+def run(world: World, body: Body, **settings: Any) -> None:
     async def whole() -> None:
         clients = [LocalWitness(witness) for witness in world.witnesses(world.data_dir.parent / "w")]
-        service = world.open(clients)
+        service = world.open(clients, **settings)
         app = create_app(service)
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app)
@@ -81,6 +83,30 @@ def test_a_day_that_is_over_has_a_static_delta(tmp_path: Path) -> None:
             assert (await client.get(path)).status_code == 404, path
 
     run(world, body)
+
+
+def test_a_day_is_that_of_the_witnesses_and_not_of_the_seal(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger", threshold=2).found()
+
+    async def body(client: httpx.AsyncClient, service: LedgerService) -> None:
+        first_end = await post(client, service, *world.admission())
+        world.clock.now += DAY_MS
+        over = today(world)
+        await post(client, service, world.credential(1))
+        world.clock.now += DAY_MS
+        # Nobody says anything on the third day: its witnesses alone say that the second is over.
+        answer = await client.get(f"/delta/{over}")
+        for _ in range(1000):
+            if answer.status_code == 200:
+                break
+            await asyncio.sleep(0.02)
+            answer = await client.get(f"/delta/{over}")
+        assert answer.status_code == 200
+        led_to = open_bundle(apply_delta(first_end, answer.content), world.pin())
+        assert led_to.checkpoint.tree_size == service.head.size
+        assert date_of_seconds(led_to.now_min_s) == over
+
+    run(world, body, recosign_s=0.05)
 
 
 def test_a_day_that_ends_while_the_ledger_is_stopped_is_not_lost(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ledger.core.epoch import (
     replay_genesis,
     replay_items,
 )
+from ledger.core.ledger_verbs import SetThreshold
 from ledger.core.merkle import leaf_hash
 from ledger.core.registry import Registry
 from ledger.core.seal import Seal
@@ -342,13 +343,14 @@ def test_an_accept_of_another_charter_ledger_or_key_is_refused() -> None:
     other_hash = sign_statement("accept", "gov-1", ORIGIN, Accept(bytes(32)), key)
     other_origin = sign_statement("accept", "gov-1", "else.example", Accept(digest), key)
     other_key = sign_statement("accept", "gov-1", ORIGIN, Accept(digest), world.governors["gov-2"])
+    no_accept = world.approval(1, world.action(ORIGIN, SetThreshold(2))).entry
     flipped = good[0][:-1] + bytes([good[0][-1] ^ 1])
     codes = [
         genesis(world, world.charter_entry, [bad, *good[1:]])
-        for bad in (other_hash, other_origin, other_key, flipped)
+        for bad in (other_hash, other_origin, other_key, no_accept, flipped)
     ]
-    assert codes[:3] == ["out_of_scope", "out_of_scope", "unknown_issuer"]
-    assert codes[3] in ("bad_signature", "malformed")
+    assert codes[:4] == ["out_of_scope", "out_of_scope", "unknown_issuer", "out_of_scope"]
+    assert codes[4] in ("bad_signature", "malformed")
 
 
 def test_a_charter_not_signed_by_its_service_key_is_refused() -> None:

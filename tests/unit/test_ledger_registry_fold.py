@@ -97,6 +97,22 @@ def test_exp_is_the_first_quarter_day_at_or_after_the_validity(
         assert world.refusal(refused) == "out_of_scope"
 
 
+def test_each_day_of_issue_and_each_validity_has_its_own_exp() -> None:
+    world = World(time_ms=seconds(2027, 1, 2) * 1000)
+    civil = world.admit("civil-1", vcts=("sc:identity", "sc:third"))
+    good = [
+        # 90 days and 730 days from either side of a quarter day.
+        ("sc:third", seconds(2027, 1, 1), seconds(2027, 4, 1)),
+        ("sc:third", seconds(2027, 1, 2), seconds(2027, 7, 1)),
+        ("sc:identity", seconds(2027, 1, 1), seconds(2029, 1, 1)),
+        ("sc:identity", seconds(2027, 1, 2), seconds(2029, 1, 1)),
+    ]
+    for vct, iat, exp in good:
+        for other in sorted({end for _, _, end in good}):
+            statement = world.credential(civil, 1, vct=vct, iat=iat, exp=other)
+            assert world.refusal(statement) == ("ok" if other == exp else "out_of_scope")
+
+
 @given(day=st.integers(0, 40_000), validity=st.integers(1, 7300))
 def test_exp_is_a_quarter_day_less_than_a_quarter_late(day: int, validity: int) -> None:
     exp = exp_for(day * DAY_S, validity)
@@ -121,6 +137,8 @@ def test_a_place_is_taken_once() -> None:
     assert [error.code for _, error in built.rejected] == ["place_taken"]
     assert world.refusal(second) == "place_taken"
     assert world.refusal(world.credential(civil, 1, uri="sc:1/1")) == "ok"
+    for free in (0, 2, 7, 8):
+        assert world.refusal(world.credential(civil, free)) == "ok"
 
 
 def test_lists_below_the_number_of_desks_are_open() -> None:
@@ -132,6 +150,7 @@ def test_lists_below_the_number_of_desks_are_open() -> None:
 
 
 def test_a_further_list_opens_when_the_one_desks_before_is_half_used() -> None:
+    assert HALF_USED == 65_536
     world = World()
     civil = world.admit("civil-1", desks=2)
     world.epoch(world.credential(civil, 1), world.credential(civil, 1, uri="sc:1/1", sub="on_the_second___"))
@@ -223,11 +242,11 @@ def test_claims_repeat_header_15() -> None:
     world = World()
     civil = world.admit("civil-1")
     entry = world.credential(civil, 1).entry
-    sub = b"0001000001______"
-    assert entry.count(sub) == 2
-    for at in (entry.index(sub), entry.rindex(sub)):
-        with pytest.raises(MalformedError):
-            parse_statement(entry[:at] + b"X" + entry[at + 1 :])
+    for value, other in ((b"0001000001______", b"X001000001______"), (b"civil-1", b"civil-2")):
+        assert entry.count(value) == 2
+        for at in (entry.index(value), entry.rindex(value)):
+            with pytest.raises(MalformedError):
+                parse_statement(entry[:at] + other + entry[at + len(value) :])
 
 
 def test_a_changed_signature_is_refused_by_the_key_that_the_rules_ask_for() -> None:

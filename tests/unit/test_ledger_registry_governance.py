@@ -45,6 +45,7 @@ def test_the_k_th_approval_takes_effect_at_its_own_index() -> None:
     assert [record.added for record in issuer.keys.values()] == [index]
     assert list(issuer.keys) == [party.keys[0].public_key.kid]
     assert world.registry.governance.proposals == {}
+    assert world.registry.effects[-1].index == index
 
 
 def test_an_effect_extends_the_chain_of_govern_actions() -> None:
@@ -153,6 +154,9 @@ def test_a_stranger_and_a_governor_with_another_key_are_unknown() -> None:
     for name in ("gov-9", "gov-1", ORIGIN):
         approval = parse_statement(sign_statement("govern", name, "civil-1", action, stranger))
         assert world.refusal(approval) == "unknown_issuer"
+    # With the own key, in the name of another governor: one person would be two.
+    doubled = parse_statement(sign_statement("govern", "gov-2", "civil-1", action, world.governors["gov-1"]))
+    assert world.refusal(doubled) == "unknown_issuer"
 
 
 def test_an_approval_signed_by_another_governor_fails_with_bad_signature() -> None:
@@ -167,8 +171,9 @@ def test_an_approval_signed_by_another_governor_fails_with_bad_signature() -> No
 
 def test_admit_needs_profiles_of_the_ledger() -> None:
     world = World()
-    _, verb = world.admission("civil-1", vcts=("sc:other",))
-    assert world.refusal(world.approval(1, world.action("civil-1", verb))) == "out_of_scope"
+    for vcts in (("sc:other",), ("sc:identity", "sc:other")):
+        _, verb = world.admission("civil-1", vcts=vcts)
+        assert world.refusal(world.approval(1, world.action("civil-1", verb))) == "out_of_scope"
 
 
 @pytest.mark.parametrize(
@@ -255,7 +260,9 @@ def test_a_governor_has_a_bounded_number_of_open_approvals_and_blocks_nobody(
     world.epoch(*[world.approval(1, action) for action in many[:3]])
     assert world.refusal(world.approval(1, many[3])) == "rate_limited"
     assert world.refusal(world.approval(2, many[3])) == "ok"
-    world.epoch(world.approval(2, many[0]))
+    # The approval with which an action takes effect is none that stays open.
+    world.epoch(world.approval(2, many[3]))
+    world.epoch(world.approval(1, many[3]))
     assert world.registry.governance.issuers["civil-1"].suspended
 
 
@@ -337,8 +344,12 @@ def test_an_action_digest_is_the_hash_of_the_payload() -> None:
     world = World()
     _, verb = world.admission("civil-1")
     approval = world.approval(1, world.action("civil-1", verb))
-    payload = cbor.decode(approval.entry, max_size=9999).value[2]
-    assert action_digest(approval.body) == hashlib.sha256(payload).digest()
+    world.admit("civil-1")
+    later = world.approval(2, world.action("civil-1", Suspend(), Change(title="New")))
+    assert later.body.counter == 1
+    for statement in (approval, later):
+        payload = cbor.decode(statement.entry, max_size=9999).value[2]
+        assert action_digest(statement.body) == hashlib.sha256(payload).digest()
 
 
 def test_approvals_complete_marks_the_last_of_each_action() -> None:

@@ -62,6 +62,8 @@ def test_an_issuer_has_at_most_32_keys() -> None:
     world.act("civil-1", *verbs[16:31])
     assert len(records(world)) == 32
     assert world.refusal(world.approval(1, world.action("civil-1", verbs[31]))) == "out_of_scope"
+    world.act("civil-1", *[RetireKey(verb.key.kid) for verb in verbs[:3]])
+    assert world.refusal(world.approval(1, world.action("civil-1", verbs[31]))) == "out_of_scope"
 
 
 def test_a_retired_key_signs_nothing_new() -> None:

@@ -175,7 +175,7 @@ def test_a_threshold_holds_at_once_for_open_proposals() -> None:
     world = World(governors=5, threshold=4)
     world.admit("civil-1")
     action = world.action("civil-1", Suspend())
-    world.epoch(*[world.approval(n, action) for n in (1, 2, 3)])
+    world.epoch(*[world.approval(n, action) for n in (1, 2)])
     world.act(ORIGIN, SetThreshold(3))
     assert not world.registry.governance.issuers["civil-1"].suspended
     world.epoch(world.approval(4, action))
@@ -245,7 +245,8 @@ def test_profiles_are_added_and_prolonged_and_never_removed() -> None:
     assert world.refusal(world.credential(civil, 1)) == "ok"
     without = {vct: numbers for vct, numbers in PROFILES.items() if vct != "sc:third"}
     assert on_ledger(world, SetProfiles(without)) == "bad_transition"
-    assert on_ledger(world, SetProfiles({**PROFILES, "sc:visa": (3, 30)})) == "bad_transition"
+    for count in (1, 3):
+        assert on_ledger(world, SetProfiles({**PROFILES, "sc:visa": (count, 30)})) == "bad_transition"
     assert on_ledger(world, SetProfiles({**PROFILES, "sc:visa": (2, 31)})) == "ok"
 
 

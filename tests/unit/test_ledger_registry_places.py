@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core import cbor
-from ledger.core.actions import AddKey, DistrustKey
+from ledger.core.actions import AddKey, DistrustKey, RetireKey
 from ledger.core.bundle import MAX_LISTS
 from ledger.core.fields import PLACES
 from ledger.core.registry import places
+from ledger.core.registry.journal import parse_rows
 from ledger.core.registry.places import ListState
-from ledger.core.status_change import TRANSITIONS
+from ledger.core.status_change import TRANSITIONS, StatusRow
 from tests.support.ledgers import signer
 from tests.support.registry_world import Party, World
 
@@ -76,12 +77,16 @@ def test_an_old_status_that_is_not_current_is_stale(old: int) -> None:
     world, civil = world_with_thief()
     expected = "ok" if old == VALID else "stale_action"
     assert world.refusal(world.change(civil, (1, old, WITHDRAWN, 3))) == expected
+    # The first of several rows too.
+    assert world.refusal(world.change(civil, (1, old, WITHDRAWN, 3), (2, VALID, WITHDRAWN, 3))) == expected
 
 
 def test_affirm_needs_a_distrusted_key_of_the_issuer() -> None:
     world, civil = world_with_thief()
     other = world.admit("civil-2")
     world.epoch(world.credential(other, 1))
+    assert world.refusal(world.change(civil, (1, 0, 12, 5))) == "bad_transition"
+    world.act("civil-1", RetireKey(civil.keys[0].public_key.kid))
     assert world.refusal(world.change(civil, (1, 0, 12, 5))) == "bad_transition"
     distrust(world, civil, 0, world.size)
     assert world.refusal(world.change(civil, (1, 0, 12, 5))) == "ok"
@@ -198,6 +203,15 @@ def test_a_reversal_takes_reason_and_month_of_its_own_epoch() -> None:
     assert world.status(civil, 1) == SUSPENDED
 
 
+def test_a_reversal_back_to_valid_is_written_as_cleared() -> None:
+    world, civil = world_with_thief()
+    start = world.size
+    world.epoch(world.change(civil, (1, 0, 2, 4), key=1))
+    index = distrust(world, civil, 1, start)
+    *_, last = parse_rows(*world.registry.places.journal.format_rows())
+    assert last == (index, None, "sc:1/0", StatusRow(1, SUSPENDED, VALID, 6, 202611))
+
+
 def test_a_reversal_back_to_affirmed_says_affirmed() -> None:
     world, civil = world_with_thief()
     civil.keys.append(signer("civil-1 key 3"))
@@ -290,6 +304,18 @@ def test_a_key_that_two_issuers_share_is_reversed_for_one_only() -> None:
     world.epoch(world.change(civil, (1, 0, 2, 4), key=1), world.change(other, (1, 0, 2, 4)))
     distrust(world, civil, 1, start)
     assert (world.status(civil, 1), world.status(other, 1)) == (VALID, SUSPENDED)
+
+
+def test_the_lists_of_issuer_10_are_not_those_of_issuer_1() -> None:
+    world, civil = world_with_thief()
+    *_, other = [world.admit(f"civil-{number}") for number in range(2, 11)]
+    other.keys.append(civil.keys[1])
+    world.act("civil-10", AddKey(civil.keys[1].public_key))
+    world.epoch(world.credential(other, 1))
+    start = world.size
+    world.epoch(world.change(other, (1, 0, 2, 4)))
+    distrust(world, civil, 1, start)
+    assert (other.number, world.status(other, 1)) == (10, SUSPENDED)
 
 
 def test_more_lists_than_a_bundle_takes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

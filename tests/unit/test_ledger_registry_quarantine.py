@@ -288,6 +288,8 @@ def test_every_approval_asks_whether_it_is_still_held() -> None:
     assert at_ms is not None
     assert crowd.refusal(crowd.approval(2, action), at_ms=at_ms - 1) == "ok"
     assert crowd.refusal(crowd.approval(2, action), at_ms=at_ms) == "bad_transition"
+    crowd.epoch(at_ms=at_ms)
+    assert crowd.refusal(crowd.approval(1, crowd.action("civil-1", ConfirmHeld(index)))) == "bad_transition"
 
 
 def test_one_action_decides_several_statements() -> None:
@@ -456,6 +458,9 @@ def test_verbs_of_one_action_act_in_their_order() -> None:
     assert crowd.take_away(0, 21, key=1) == "held"
     late = crowd.action("civil-1", distrust(crowd, 1, start), ConfirmHeld(start))
     assert crowd.refusal(crowd.approval(1, late)) == "bad_transition"
+    for other in (distrust(crowd, 0, start), distrust(crowd, 1, start + 1)):
+        allowed = crowd.action("civil-1", other, ConfirmHeld(start))
+        assert crowd.refusal(crowd.approval(1, allowed)) == "ok"
     crowd.act("civil-1", ConfirmHeld(start), distrust(crowd, 1, start))
     assert crowd.statuses(0) == [VALID]
 

@@ -22,6 +22,13 @@ def test_a_seal_reads_back(seal: Seal) -> None:
     assert parse_seal(cbor.decode(cbor.encode(format_seal(seal)), max_size=300)) == seal
 
 
+def test_each_part_has_its_number() -> None:
+    assert format_seal(GOOD) == {
+        1: 15, 2: b"c" * 32, 3: b"r" * 32, 4: b"s" * 32, 5: 1_794_700_800_000, 6: b"g" * 32
+    }  # fmt: skip
+    assert parse_seal(format_seal(GOOD)) == GOOD
+
+
 @pytest.mark.parametrize("key", range(1, 7))
 @pytest.mark.parametrize("wrong", [None, -1, 2**53, b"x" * 31, b"x" * 33, "x" * 32, True, []])
 def test_a_part_of_another_form_is_malformed(key: int, wrong: Any) -> None:

@@ -88,6 +88,26 @@ def test_what_is_acknowledged_is_where_it_says(world: World) -> None:
     assert replayed(world).frontier.size % 16 == 0
 
 
+def test_what_is_committed_and_not_yet_published_is_not_found(world: World) -> None:
+    async def body(service: LedgerService) -> None:
+        first = await service.submit(world.credential(1))
+        before = service.head
+        second = await service.submit(world.credential(2))
+        assert second.leaf_index >= before.size
+        after, service.sequencer.head = service.head, before
+        try:
+            # Its receipt would be of a tree that nobody can fetch yet.
+            assert await service.find(second.statement_id) is None
+            assert await service.find(first.statement_id) is not None
+        finally:
+            service.sequencer.head = after
+        found = await service.find(second.statement_id)
+        assert found is not None
+        assert found.leaf_index == second.leaf_index
+
+    run(world, body)
+
+
 def test_an_epoch_has_the_order_of_the_protocol(world: World) -> None:
     async def body(service: LedgerService) -> list[int]:
         logged = await service.submit(world.credential(0))

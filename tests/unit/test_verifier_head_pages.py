@@ -86,6 +86,19 @@ def test_what_is_no_head_is_refused_in_words(hut: Hut, tmp_path: Path) -> None:
     assert hut.station.evidence_files() == []
 
 
+def test_a_damaged_list_is_said_on_the_page(hut: Hut) -> None:
+    path = hut.station.folder / "bundle.cbor"
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data)
+    for answer in (hut.client.get("/head"), hut.compare(b"text")):
+        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.status_code == 422
+        page = Page(answer.text)
+        assert [attributes["role"] for _, attributes in page.tags if "role" in attributes] == ["alert"]
+        assert page.all("img") == []
+
+
 def test_a_station_without_a_list_shows_nothing(tmp_path: Path) -> None:
     station = Station(tmp_path)
     station.set_pin(TinyLedger().pin)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import hashlib
 import io
 import json
 import sys
@@ -16,13 +19,14 @@ from credential.core.frames import format_frames
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.evidence import check_evidence
 from ledger.core.evidence.bundles import prove_bundle_fork
-from ledger.core.pin import format_pin
+from ledger.core.pin import LeastTree, format_pin
 from ledger.errors import CodedError, MalformedError, VerificationError
 from tests.support.ledgers import START_S, TinyLedger
 from tests.support.rotating_ledger import BRIDGED, RotatingLedger
-from verifier import cli
+from verifier import cli, heads
 from verifier.core.heads import compare_head
 from verifier.heads import head_picture, read_head
+from verifier.images import read_codes
 from verifier.station import Station
 
 FORK_EXIT = 3
@@ -86,6 +90,60 @@ def test_a_fork_needs_the_signatures_of_the_log_and_no_witness(
         assert caught.value.code == "bad_checkpoint"
 
 
+def with_spoiled_witness(note: str) -> str:
+    """The note with one bit of the first witness's line changed."""
+    lines = note.split("\n")
+    at = next(number for number, line in enumerate(lines) if line.startswith("— w"))
+    mark, name, encoded = lines[at].split(" ")
+    signature = bytearray(base64.b64decode(encoded))
+    signature[-1] ^= 1
+    lines[at] = f"{mark} {name} {base64.b64encode(signature).decode()}"
+    return "\n".join(lines)
+
+
+def test_a_spoiled_line_of_a_witness_hides_no_fork(hut: Hut, other: TinyLedger) -> None:
+    note = with_spoiled_witness(note_of(other))
+    compared = compare_head(other.trusted(), note)
+    assert (compared.relation, len(compared.witnesses)) == ("same", 1)
+    theirs = TinyLedger()
+    for name in "zb":
+        theirs.admit(name)
+    source = hut.file("spoiled", with_spoiled_witness(note_of(theirs)).encode())
+    code, shown = hut.run("compare", source, "--json")
+    assert (code, json.loads(shown)["relation"]) == (FORK_EXIT, "fork")
+    [evidence] = [path for path in hut.station.evidence_files() if path.suffix == ".evidence"]
+    assert check_evidence(evidence.read_bytes(), theirs.pin).kind == "fork"
+
+
+@pytest.mark.parametrize("source", ["list", "smaller list", "import", "import smaller"])
+def test_the_least_tree_of_a_pin_hides_no_fork(
+    hut: Hut, grown: list[TinyLedger], other: TinyLedger, source: str
+) -> None:
+    least = grown[1].trusted()
+    pin = dataclasses.replace(other.pin, least=LeastTree(least.tree_size, least.root_hash))
+    hut.station.set_pin(pin)
+    mine, theirs = hut.station.export_bundle(), other
+    if "smaller" in source:
+        theirs = TinyLedger()
+        theirs.admit("z")
+    path = hut.file("theirs", theirs.bundle())
+    assert hut.run("import" if "import" in source else "compare", path)[0] == FORK_EXIT
+    evidence = [path for path in hut.station.evidence_files() if path.suffix == ".evidence"]
+    assert [check_evidence(path.read_bytes(), pin).kind for path in evidence] == ["fork"]
+    assert hut.station.export_bundle() == mine
+
+
+def test_below_the_least_tree_of_a_pin_an_older_list_is_compared_and_not_taken(
+    hut: Hut, grown: list[TinyLedger]
+) -> None:
+    least = grown[1].trusted()
+    hut.station.set_pin(dataclasses.replace(grown[1].pin, least=LeastTree(least.tree_size, least.root_hash)))
+    path = hut.file("older", grown[0].bundle())
+    assert hut.run("compare", path)[0] == 0
+    assert hut.run("import", path)[0] == 1
+    assert hut.station.evidence_files() == []
+
+
 def test_a_head_of_another_ledger_is_no_fork(other: TinyLedger) -> None:
     stranger = TinyLedger("ledger.example/stranger")
     with pytest.raises(VerificationError) as caught:
@@ -120,6 +178,22 @@ def test_a_head_travels_in_one_picture(tmp_path: Path, other: TinyLedger) -> Non
     path = tmp_path / "head.png"
     path.write_bytes(head_picture(note))
     assert read_head([path.read_bytes()]).note == note
+
+
+def test_a_head_with_many_witnesses_is_read_from_its_picture_or_refused(
+    other: TinyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        base64.b64encode(hashlib.shake_256(bytes([number])).digest(4 + 8 + 2420)).decode()
+        for number in range(8)
+    ]
+    note = note_of(other) + "".join(f"— w{number}.example {line}\n" for number, line in enumerate(lines))
+    assert read_head([head_picture(note)]).note == note
+    # Where the decoder misses a code at every size nothing is given out.
+    monkeypatch.setattr(heads, "read_codes", lambda data: read_codes(data)[1:])
+    with pytest.raises(CodedError) as caught:
+        head_picture(note)
+    assert caught.value.code == "too_large"
 
 
 def test_a_photograph_of_the_screen_is_read(tmp_path: Path, other: TinyLedger) -> None:

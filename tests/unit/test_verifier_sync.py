@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from ledger.core.bundle import format_bundle, parse_bundle
 from ledger.core.calendar_days import DAY_S, date_of_seconds
-from ledger.core.delta import make_delta
+from ledger.core.delta import apply_delta, make_delta
 from ledger.errors import CodedError, StorageError
 from tests.support.ledgers import TinyLedger
 from verifier.station import Station
@@ -121,6 +123,23 @@ def test_a_delta_that_does_not_lead_on_is_dropped_whole(station: Station, server
 
     ask = Fetchers(server.fetchers.bundle, silent if fault == "silent" else server.fetchers.delta)
     synced = sync_station(station, URL, now_s=server.ledger.now_s, fetchers=ask)
+    assert synced.deltas == 0
+    assert station.export_bundle() == server.bundles[days[-1]]
+
+
+def test_where_the_list_of_a_delta_does_not_verify_the_whole_one_is_fetched(
+    station: Station, server: Server
+) -> None:
+    days = list(server.bundles)
+    station.import_bundle(server.bundles[days[2]])
+    good = parse_bundle(server.bundles[days[3]])
+    # Its hash is right: what the delta leads to is what it says, and is no list of this ledger.
+    unsigned = replace(good, checkpoint="\n".join(good.checkpoint.split("\n")[:5]) + "\n")
+    delta = make_delta(server.bundles[days[2]], format_bundle(unsigned))
+    assert apply_delta(server.bundles[days[2]], delta) == format_bundle(unsigned)
+    server.deltas = {days[2]: make_delta(server.bundles[days[1]], server.bundles[days[2]]), days[3]: delta}
+    synced = sync_station(station, URL, now_s=server.ledger.now_s, fetchers=server.fetchers)
+    assert server.asked == [str(days[2]), str(days[3]), "bundle"]
     assert synced.deltas == 0
     assert station.export_bundle() == server.bundles[days[-1]]
 

@@ -25,7 +25,7 @@ from ledger.core.evidence.finding import not_proven
 from ledger.core.evidence.form import ShownAction, ShownTerms
 from ledger.core.ledger_verbs import SetLogKeys, SetServiceKeys, SetWitnessPolicy
 from ledger.core.merkle import leaf_hash
-from ledger.core.note import VerifierKey, format_note, parse_note
+from ledger.core.note import Note, NoteSignature, VerifierKey, format_note, parse_note
 from ledger.core.pin import Pin
 from ledger.core.policy import parse_policy
 from ledger.core.registry.governance import Effect, Governance
@@ -126,14 +126,28 @@ class Standing:
         return seal
 
     def strip(self, text: str) -> str:
-        """Return a note with the lines of log and witnesses alone, as evidence carries it."""
+        """Return a note with the lines of the log, and of each witness one that verifies, as evidence carries it.
+
+        So no line that an operator added to a head keeps the head out of evidence.
+        """
         note = parse_note(text)
-        known = set(self._witnesses)
-        for _, raw in self._log_keys:
-            if raw is not None:
-                known |= {(key.name, key.key_id) for key in log_verifier_keys(self.origin, raw)}
-        lines = tuple(line for line in note.signatures if (line.name, line.key_id) in known)
-        return format_note(type(note)(note.text, lines))
+        checkpoint = parse_checkpoint(note.text)
+        ours = {
+            (key.name, key.key_id)
+            for _, raw in self._log_keys
+            if raw is not None
+            for key in log_verifier_keys(self.origin, raw)
+        }
+        lines: list[NoteSignature] = []
+        witnesses: set[str] = set()
+        for line in note.signatures:
+            key = self._witnesses.get((line.name, line.key_id))
+            if (line.name, line.key_id) in ours:
+                lines.append(line)
+            elif key is not None and line.name not in witnesses and _is_cosigned(note, checkpoint, line, key):
+                lines.append(line)
+                witnesses.add(line.name)
+        return format_note(Note(note.text, tuple(lines)))
 
     def take_action(self, action: ShownAction) -> None:
         """Fold one effective action: approvals of governors of that moment, enough of them."""
@@ -264,6 +278,14 @@ def _open_charter(entry: bytes, pin: Pin) -> Standing:
         raise not_proven("the charter is not signed by its service key", "charter")
     statement.check_signature(charter.service_key)
     return Standing(charter, charter_hash)
+
+
+def _is_cosigned(note: Note, checkpoint: Checkpoint, line: NoteSignature, key: VerifierKey) -> bool:
+    try:
+        check_cosignature(key, line, checkpoint, note.text)
+    except CodedError:
+        return False
+    return True
 
 
 def _parse_seal(entry: bytes, origin: str) -> Statement:
