@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from ledger.api import create_app
-from ledger.errors import LedgerError, StorageError
+from ledger.errors import LedgerError
+from ledger.listening import answer, listen_on, make_server, shown_address
 from ledger.service.founding import load_charter
 from ledger.service.keys import log_verifier_keys
 from ledger.service.service import LedgerService, open_service
@@ -28,9 +26,6 @@ from ledger.service.settings import load_settings
 from ledger.service.witnesses import LocalWitness
 from ledger.witness.client import HttpWitnesses
 from ledger.witness.local import open_local_witness
-
-SHUTDOWN_S = 10
-"""How long requests under way may take once the service is told to stop."""
 
 
 def serve_ledger(
@@ -101,29 +96,12 @@ async def _run(
     say: Callable[[str], None],
     remote: HttpWitnesses,
 ) -> None:
-    config = uvicorn.Config(
-        create_app(service),
-        lifespan="off",  # started and stopped here: its refusals are ours to report
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
-    server = uvicorn.Server(config)
-
-    def stop(_number: int, _frame: object) -> None:
-        server.should_exit = True
-
-    # The server puts its own handlers in place while it runs, and raises what it caught again afterwards.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    server = make_server(create_app(service))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(remote.aclose)
         await service.start()
         stack.push_async_callback(service.stop)
-        listener.listen(config.backlog)
-        say(f"Serving {service.origin} at {shown_address(listener)}")
-        await server.serve(sockets=[listener])
+        await answer(server, listener, lambda: say(f"Serving {service.origin} at {shown_address(listener)}"))
 
 
 def _local_witnesses(
@@ -137,25 +115,3 @@ def _local_witnesses(
         open_local_witness(folder, lambda: secret, charter.origin, log_keys, lambda: now_ms() // 1000)
         for folder in folders
     ]
-
-
-def shown_address(listener: socket.socket) -> str:
-    """Return the address that a socket is bound to, as people type it."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def listen_on(host: str, port: int) -> socket.socket:
-    """Take the port without answering on it yet.
-
-    Raises:
-        StorageError: it is taken, or not an address of this machine.
-    """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise StorageError(f"cannot listen on {host}:{port}: {error.strerror}", field="port") from error
-    return listener

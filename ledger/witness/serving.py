@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import uvicorn
-
 from ledger.core.pin import PIN_MAX_BYTES, parse_pin
 from ledger.errors import LedgerError
 from ledger.files import read_file
-from ledger.serving import listen_on, shown_address
+from ledger.listening import answer, listen_on, make_server, shown_address
 from ledger.witness.folder import open_witness_folder
 from ledger.witness.logs import WatchedLog, log_of_pin, read_logs, with_log
 from ledger.witness.server import create_witness_app
 from ledger.witness.service import WitnessService
 
-SHUTDOWN_S: Final = 5
 MAX_CONNECTIONS: Final = 256
 KEEP_ALIVE_S: Final = 75
 """A ledger asks once in an epoch: its connection should live from one to the next."""
@@ -76,27 +72,11 @@ def serve_witness(
 async def _run(
     service: WitnessService, listener: socket.socket, name: str, say: Callable[[str], None]
 ) -> None:
-    config = uvicorn.Config(
-        create_witness_app(service),
-        lifespan="off",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_S,
+    server = make_server(
+        create_witness_app(service), limit_concurrency=MAX_CONNECTIONS, timeout_keep_alive=KEEP_ALIVE_S
     )
-    server = uvicorn.Server(config)
-
-    def stop(_number: int, _frame: object) -> None:
-        server.should_exit = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
     service.start()
-    listener.listen(config.backlog)
-    say(f"Witness {name} at {shown_address(listener)}")
-    await server.serve(sockets=[listener])
+    await answer(server, listener, lambda: say(f"Witness {name} at {shown_address(listener)}"))
 
 
 def _with_replay(logs: Sequence[WatchedLog], item: str) -> tuple[WatchedLog, ...]:
