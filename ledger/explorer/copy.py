@@ -32,7 +32,7 @@ from ledger.explorer.proof_steps import Step, steps_of_inclusion
 
 MAX_EMPTY_BUNDLES: Final = 16
 """After so many tiles without one readable entry the copy is taken to end there."""
-MAX_UNSEALED: Final = 16 * MAX_EPOCH_ENTRIES
+MAX_UNSEALED: Final = 4 * MAX_EPOCH_ENTRIES
 """After so many entries without a seal that the ledger signed, what follows is not read: anybody could go on."""
 
 Progress = Callable[[int, int], None]

@@ -27,7 +27,7 @@ MAX_FAULTS: Final = 1_000
 """Faults that are kept; the others are counted."""
 MAX_REPLACED: Final = 65_536
 """Leaves that are remembered where the bytes of an entry are not what the tree has."""
-MAX_HELD_BYTES: Final = 64 * 1024 * 1024
+MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 """What is kept of charter, accepts and approvals of one epoch until its seal comes."""
 _NO_LEAF: Final = bytes(HASH_SIZE)
 
