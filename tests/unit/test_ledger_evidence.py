@@ -814,6 +814,24 @@ def test_governors_make_no_head_of_the_epoch_that_gave_their_keys_to_the_ledger(
     assert proven(*fork_of_one_size(ledger)).kind == "fork"
 
 
+def test_governors_make_no_epoch_behind_the_one_that_gave_their_keys_to_the_ledger() -> None:
+    ledger = young()
+    ledger.rotate("log-keys")
+    first = ledger.tree_size
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+    ledger.put([*ledger.entries[first:-1], b"no seal of anybody"])
+    evidence = prove_broken_rule(
+        ledger.terms(first),
+        ledger.head(),
+        ledger.tree_size,
+        ledger.entries[:first],
+        ledger.entries[first:],
+        ledger.node(),
+    )
+    assert refused(evidence, ledger.pin) == "seals"
+
+
 def framed_with_a_stolen_service_key() -> tuple[LyingLedger, Callable[[bytes], bytes], ShownTerms]:
     """An honest ledger that has replaced its service key, and a thief of the one before.
 
