@@ -883,3 +883,30 @@ def test_who_stole_a_service_key_makes_a_wrong_root_and_the_words_say_so() -> No
     words = " ".join(describe_finding(found))
     assert "stolen service key" in words
     assert "nobody else" not in words
+
+
+def test_who_stole_log_keys_and_service_key_hides_their_replacement_and_no_witness_stands_on_it() -> None:
+    """The other limit of section 12: a file cannot show that nothing was left out of it."""
+    ledger = young()
+    log, service = ledger.log_signers, ledger.service
+    kept = list(ledger.registry.effects)
+    head = ledger.registry.govern_head
+    ledger.rotate("log-keys", "service-keys")
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+    size = ledger.tree_size
+    seal = replace(parse_statement(ledger.entries[-1]).body, govern_head=head)
+    lies = [
+        sign_checkpoint(Checkpoint(ledger.origin, size, root), log, ledger.now_s)
+        for root in (bytes(32), b"1" * 32)
+    ]
+
+    def framed(key: Any) -> Evidence:
+        forged = sign_statement("seal", ledger.origin, ledger.origin, seal, key)
+        terms = replace(ledger.terms(effects=kept), seals=(forged,))
+        return prove_fork(terms, lies[0], size, lies[1], size, ledger.node())
+
+    assert refused(framed(ledger.service), ledger.pin) == "seals"
+    found = proven(framed(service), ledger.pin)
+    assert (found.kind, found.witnesses) == ("fork", ())
+    assert "No witness cosigned" in " ".join(describe_finding(found))
