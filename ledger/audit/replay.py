@@ -141,6 +141,7 @@ class AuditReplay:
             self._replay_epochs(chunk)
             self._check_rest(chunk)
         except ForkAlarm as alarm:
+            self._count_replayed(chunk.start)
             raise self._waiting.first_alarm(
                 alarm, chunk, size=self._next, chain_head=self._chain_head, last=self._last
             ) from alarm
@@ -151,6 +152,19 @@ class AuditReplay:
             self._counts -= count_kinds(self._waiting.items[: self._known - chunk.start])
         self._check_heads(chunk)
         self._waiting.forget(self._next)
+
+    def _count_replayed(self, counted: int) -> None:
+        """Let the counts be those of the epochs that were replayed, where a chunk ends the audit.
+
+        Args:
+            counted: index up to which entries are counted, those that wait for their seal among them.
+        """
+        first = self._waiting.start
+        if self._next < counted:
+            self._counts -= count_kinds(self._waiting.items[self._next - first : counted - first])
+        else:
+            low = max(counted, self._known)
+            self._counts += count_kinds(self._waiting.items[low - first : self._next - first])
 
     def _check_heads(self, chunk: ExaminedChunk) -> None:
         """Compare the heads that are stored for the epochs that end in a chunk."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ledger import cli
-from ledger.audit import audit, evidence, governed
+from ledger.audit import audit, evidence, governed, pool
 from ledger.audit.chunk import CHUNK_ENTRIES
 from ledger.audit.evidence import collect_evidence
 from ledger.audit.source import opened_source
@@ -342,3 +342,23 @@ def test_of_seals_only_the_places_are_kept(tmp_path: Path) -> None:
     assert list(read.seals) == [end - 1 for end in ledger.ends]
     assert {parse_statement(entry).kind for entry in read.entries.values()} == {"govern"}
     assert [effect.index for effect in read.effects] == [effect.index for effect in ledger.registry.effects]
+
+
+@pytest.mark.parametrize("chunk", [256, 512])
+@pytest.mark.parametrize("with_state", [False, True])
+def test_the_counts_of_a_ledger_that_broke_a_rule_are_those_of_the_epochs_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, with_state: bool
+) -> None:
+    monkeypatch.setattr(pool, "FIRST_CHUNK_ENTRIES", chunk)
+    ledger = grown(rotated=True)
+    state = tmp_path / "state" if with_state else None
+    if with_state:
+        (tmp_path / "before").mkdir()
+        assert audit(str(stored(tmp_path / "before", ledger)), ledger.pin, state=state).ok
+    ledger.issue(next(iter(ledger.issuers.values())))
+    ledger.close_epoch()
+    lying_seal(ledger)
+    report = audit(str(stored(tmp_path, ledger)), ledger.pin, state=state)
+    assert (report.code, report.epochs) == ("bad_seal", len(ledger.ends) - 1)
+    assert sum(report.counts.values()) == ledger.ends[-2]
+    assert report.counts["seal"] == report.epochs

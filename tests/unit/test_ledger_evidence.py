@@ -814,6 +814,24 @@ def test_governors_make_no_head_of_the_epoch_that_gave_their_keys_to_the_ledger(
     assert proven(*fork_of_one_size(ledger)).kind == "fork"
 
 
+def test_governors_make_no_epoch_behind_the_one_that_gave_their_keys_to_the_ledger() -> None:
+    ledger = young()
+    ledger.rotate("log-keys")
+    first = ledger.tree_size
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+    ledger.put([*ledger.entries[first:-1], b"no seal of anybody"])
+    evidence = prove_broken_rule(
+        ledger.terms(first),
+        ledger.head(),
+        ledger.tree_size,
+        ledger.entries[:first],
+        ledger.entries[first:],
+        ledger.node(),
+    )
+    assert refused(evidence, ledger.pin) == "seals"
+
+
 def framed_with_a_stolen_service_key() -> tuple[LyingLedger, Callable[[bytes], bytes], ShownTerms]:
     """An honest ledger that has replaced its service key, and a thief of the one before.
 
@@ -865,3 +883,30 @@ def test_who_stole_a_service_key_makes_a_wrong_root_and_the_words_say_so() -> No
     words = " ".join(describe_finding(found))
     assert "stolen service key" in words
     assert "nobody else" not in words
+
+
+def test_who_stole_log_keys_and_service_key_hides_their_replacement_and_no_witness_stands_on_it() -> None:
+    """The other limit of section 12: a file cannot show that nothing was left out of it."""
+    ledger = young()
+    log, service = ledger.log_signers, ledger.service
+    kept = list(ledger.registry.effects)
+    head = ledger.registry.govern_head
+    ledger.rotate("log-keys", "service-keys")
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+    size = ledger.tree_size
+    seal = replace(parse_statement(ledger.entries[-1]).body, govern_head=head)
+    lies = [
+        sign_checkpoint(Checkpoint(ledger.origin, size, root), log, ledger.now_s)
+        for root in (bytes(32), b"1" * 32)
+    ]
+
+    def framed(key: Any) -> Evidence:
+        forged = sign_statement("seal", ledger.origin, ledger.origin, seal, key)
+        terms = replace(ledger.terms(effects=kept), seals=(forged,))
+        return prove_fork(terms, lies[0], size, lies[1], size, ledger.node())
+
+    assert refused(framed(ledger.service), ledger.pin) == "seals"
+    found = proven(framed(service), ledger.pin)
+    assert (found.kind, found.witnesses) == ("fork", ())
+    assert "No witness cosigned" in " ".join(describe_finding(found))
