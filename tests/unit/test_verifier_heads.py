@@ -106,6 +106,10 @@ def test_a_spoiled_line_of_a_witness_hides_no_fork(hut: Hut, other: TinyLedger) 
     note = with_spoiled_witness(note_of(other))
     compared = compare_head(other.trusted(), note)
     assert (compared.relation, len(compared.witnesses)) == ("same", 1)
+    # Nor does a witness that stands twice, each line good.
+    twice = note_of(other) + note_of(other).split("\n")[-2] + "\n"
+    assert compare_head(other.trusted(), twice).relation == "same"
+    assert compare_head(hut.station.trusted() or other.trusted(), twice).relation == "newer"
     theirs = TinyLedger()
     for name in "zb":
         theirs.admit(name)
@@ -219,6 +223,15 @@ def test_a_photograph_of_the_screen_is_read(tmp_path: Path, other: TinyLedger) -
     path = tmp_path / "photo.jpg"
     photo.filter(ImageFilter.GaussianBlur(1.0)).save(path, quality=80)
     assert read_head([path.read_bytes()]).note == note
+
+
+def test_other_codes_in_the_picture_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch, other: TinyLedger
+) -> None:
+    note = note_of(other)
+    codes = ["https://else.example", *format_frames("head", note.encode()), "SC1:"]
+    monkeypatch.setattr(heads, "read_codes", lambda _data: codes)
+    assert read_head([b"\x89PNG\r\n\x1a\n"]).note == note
 
 
 def test_frames_may_come_in_several_files_and_no_others(tmp_path: Path, other: TinyLedger) -> None:
