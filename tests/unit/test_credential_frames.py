@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -95,15 +96,27 @@ def test_a_changed_part_is_found() -> None:
         join_frames([changed, first, *rest])
 
 
-def test_parts_of_other_lengths_are_refused() -> None:
+@pytest.mark.parametrize("ends", [(40,), (40, 70), (30, 70), (40, 70, 100)])
+def test_parts_of_other_lengths_are_refused(ends: tuple[int, ...]) -> None:
     deflated = zlib.compress(noise(100), 9)
     message_id = hashlib.sha256(deflated).digest()[:8]
-    texts = [
-        text_of(["head", message_id, number, 2, part])
-        for number, part in enumerate((deflated[:40], deflated[40:]))
-    ]
+    parts = [deflated[start:end] for start, end in pairwise((0, *ends, len(deflated)))]
+    texts = [text_of(["head", message_id, number, len(parts), part]) for number, part in enumerate(parts)]
     with pytest.raises(MalformedError, match="not those of one message"):
         join_frames(texts)
+
+
+def test_frames_that_tell_another_count_are_of_another_message() -> None:
+    first, second = (text_of(["head", bytes(8), number, 2 + number, b"x"]) for number in range(2))
+    with pytest.raises(MalformedError, match="another message"):
+        join_frames([first, second])
+
+
+@pytest.mark.parametrize("kind", ["", "head!", "head\n", "Head", "h1", "a" * 17])
+def test_a_kind_is_1_to_16_small_letters(kind: str) -> None:
+    with pytest.raises(MalformedError, match="a kind is"):
+        parse_frame(text_of([kind, bytes(8), 0, 1, b"x"]))
+    assert parse_frame(text_of(["a" * 16, bytes(8), 0, 1, b"x"])).kind == "a" * 16
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,17 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from credential.core.frames import format_frames
+from ledger.core.bundle import format_bundle, parse_bundle
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.evidence import check_evidence
 from ledger.core.evidence.bundles import prove_bundle_fork
 from ledger.core.pin import LeastTree, format_pin
-from ledger.errors import CodedError, MalformedError, VerificationError
+from ledger.errors import CodedError, ForkAlarm, MalformedError, VerificationError
 from tests.support.ledgers import START_S, TinyLedger
 from tests.support.rotating_ledger import BRIDGED, RotatingLedger
 from verifier import cli, heads
 from verifier.core.heads import compare_head
-from verifier.heads import head_picture, read_head
+from verifier.heads import head_picture, judge_head, read_head
 from verifier.images import read_codes
 from verifier.station import Station
 
@@ -105,6 +106,10 @@ def test_a_spoiled_line_of_a_witness_hides_no_fork(hut: Hut, other: TinyLedger) 
     note = with_spoiled_witness(note_of(other))
     compared = compare_head(other.trusted(), note)
     assert (compared.relation, len(compared.witnesses)) == ("same", 1)
+    # Nor does a witness that stands twice, each line good.
+    twice = note_of(other) + note_of(other).split("\n")[-2] + "\n"
+    assert compare_head(other.trusted(), twice).relation == "same"
+    assert compare_head(hut.station.trusted() or other.trusted(), twice).relation == "newer"
     theirs = TinyLedger()
     for name in "zb":
         theirs.admit(name)
@@ -131,6 +136,19 @@ def test_the_least_tree_of_a_pin_hides_no_fork(
     evidence = [path for path in hut.station.evidence_files() if path.suffix == ".evidence"]
     assert [check_evidence(path.read_bytes(), pin).kind for path in evidence] == ["fork"]
     assert hut.station.export_bundle() == mine
+
+
+def test_a_head_in_a_list_that_does_not_verify_is_a_fork_all_the_same(hut: Hut) -> None:
+    theirs = TinyLedger()
+    for name in "zb":
+        theirs.admit(name)
+    bundle = parse_bundle(theirs.bundle())
+    log_lines = [line for line in bundle.checkpoint.split("\n") if not line.startswith("— w")]
+    data = format_bundle(dataclasses.replace(bundle, checkpoint="\n".join(log_lines)))
+    assert hut.run("import", hut.file("theirs", data))[0] == 1
+    assert hut.run("compare", hut.folder / "theirs")[0] == FORK_EXIT
+    evidence = [path for path in hut.station.evidence_files() if path.suffix == ".evidence"]
+    assert [check_evidence(path.read_bytes(), theirs.pin).kind for path in evidence] == ["fork"]
 
 
 def test_below_the_least_tree_of_a_pin_an_older_list_is_compared_and_not_taken(
@@ -205,6 +223,15 @@ def test_a_photograph_of_the_screen_is_read(tmp_path: Path, other: TinyLedger) -
     path = tmp_path / "photo.jpg"
     photo.filter(ImageFilter.GaussianBlur(1.0)).save(path, quality=80)
     assert read_head([path.read_bytes()]).note == note
+
+
+def test_other_codes_in_the_picture_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch, other: TinyLedger
+) -> None:
+    note = note_of(other)
+    codes = ["https://else.example", *format_frames("head", note.encode()), "SC1:"]
+    monkeypatch.setattr(heads, "read_codes", lambda _data: codes)
+    assert read_head([b"\x89PNG\r\n\x1a\n"]).note == note
 
 
 def test_frames_may_come_in_several_files_and_no_others(tmp_path: Path, other: TinyLedger) -> None:
@@ -344,6 +371,41 @@ def test_a_fork_after_a_rotation_is_found_on_both_sides_of_it(tmp_path: Path, ki
         [] if kind in ("service-keys", "log-keys") else ["fork"]
     )
     assert {path.suffix for path in kept} >= {".cbor", ".note"}
+
+
+def test_a_list_with_keys_that_are_not_known_here_is_a_newer_one(tmp_path: Path) -> None:
+    ledger = RotatingLedger()
+    station = Station(tmp_path)
+    station.set_pin(ledger.pin)
+    station.import_bundle(ledger.bundle())
+    ledger.rotate("log-keys")
+    ledger.admit("a")
+    assert judge_head(station, read_head([ledger.bundle()])).relation == "newer"
+    with pytest.raises(CodedError) as caught:
+        judge_head(station, read_head([note_of(ledger).encode()]))
+    assert caught.value.code == "bad_input"
+    mine = RotatingLedger()
+    mine.admit("b")
+    other = Station(tmp_path / "other")
+    other.set_pin(mine.pin)
+    other.import_bundle(mine.bundle())
+    assert judge_head(other, read_head([ledger.bundle()])).relation == "fork"
+
+
+def test_keys_that_were_exchanged_in_one_history_alone_hide_no_fork(tmp_path: Path) -> None:
+    mine, theirs = RotatingLedger(), RotatingLedger()
+    mine.rotate("log-keys")
+    mine.admit("a")
+    while theirs.tree_size <= mine.tree_size:
+        theirs.admit(f"office-{theirs.tree_size}")
+    station = Station(tmp_path)
+    station.set_pin(mine.pin)
+    station.import_bundle(mine.bundle())
+    judged = judge_head(station, read_head([theirs.bundle()]))
+    assert judged.relation == "fork"
+    assert {path.suffix for path in judged.evidence} >= {".cbor"}
+    with pytest.raises(ForkAlarm):
+        station.import_bundle(theirs.bundle())
 
 
 def test_no_evidence_is_made_of_heads_that_agree(grown: list[TinyLedger], other: TinyLedger) -> None:
