@@ -155,7 +155,15 @@ def test_a_request_changes_either_statuses_or_the_rule() -> None:
     assert code_of(format_request, dataclasses.replace(REQUEST, rule=RULE)) == "malformed"
 
 
+def test_no_place_stands_in_two_parts() -> None:
+    twice = (Part("sc:1/0", ROWS), Part("sc:1/0", (ROWS[1], ROWS[1]._replace(idx=12))))
+    after = (Part("sc:1/0", ROWS), Part("sc:1/0", (ROWS[1]._replace(idx=10),)))
+    assert code_of(format_request, dataclasses.replace(REQUEST, parts=twice)) == "malformed"
+    assert parse_request(format_request(dataclasses.replace(REQUEST, parts=after))).parts == after
+
+
 def test_a_request_is_over_and_does_not_end_too_far_ahead() -> None:
+    assert LIFETIME_S == 7 * 86_400
     REQUEST.check_time(UNTIL_S)
     REQUEST.check_time(UNTIL_S - LIFETIME_S)
     for now_s in (UNTIL_S + 1, UNTIL_S - LIFETIME_S - 86_401):
