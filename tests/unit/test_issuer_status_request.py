@@ -172,6 +172,17 @@ def test_a_request_is_over_and_does_not_end_too_far_ahead() -> None:
         assert error.value.code == "stale_action"
 
 
+def test_an_approval_says_nothing_that_is_not_signed() -> None:
+    value = cbor.decode(APPROVAL, max_size=512)
+    value.value[1] = {99: b"12345678"}
+    assert code_of(check_approval, cbor.encode(value), DATA, RULE) == "malformed"
+
+
+def test_a_rule_that_is_asked_for_is_never_the_first() -> None:
+    first = dataclasses.replace(REQUEST, parts=(), rule=SecondSigners(0, RULE.signers))
+    assert code_of(format_request, first) == "malformed"
+
+
 def test_only_a_second_signer_of_the_desk_approves_and_under_the_own_name() -> None:
     stranger = SoftwareSigner.from_seed("ed25519", seed("stranger"))
     for approval in (
