@@ -182,6 +182,21 @@ def test_the_door_reads_the_approval_again_before_it_sends_what_is_left_over(wor
     assert world.statements() == 0
 
 
+def test_nothing_is_signed_beside_a_statement_of_unknown_fate(world: FourEyes) -> None:
+    first, second = world.request("suspended", 1), world.request("replaced", 2)
+    world.ledger.offline = True
+    approved = Approved(first, approve(first), world.ledger.now_s)
+    [part] = approved.request.parts
+    world.outbox().send([StatusChange(part.uri, 1, part.rows)], approved=approved)
+    staged = world.store.status_seq(part.uri)
+    world.ledger.offline = False
+    other = Approved(second, approve(second), world.ledger.now_s)
+    [part] = other.request.parts
+    refused("stale_action", world.outbox().send, [StatusChange(part.uri, 1, part.rows)], approved=other)
+    assert world.store.status_seq(part.uri) == staged
+    assert world.statements() == 0
+
+
 def test_what_is_left_over_uses_up_its_own_part_and_no_other(
     world: FourEyes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from issuer.second_signers import (
 )
 from issuer.status_request import (
     LIFETIME_S,
+    REQUEST_MAX_BYTES,
     Part,
     Request,
     approve_request,
@@ -153,6 +154,15 @@ def test_lists_rise_by_number_and_not_by_letter() -> None:
 
 def test_a_request_changes_either_statuses_or_the_rule() -> None:
     assert code_of(format_request, dataclasses.replace(REQUEST, rule=RULE)) == "malformed"
+
+
+def test_a_request_has_caps() -> None:
+    assert REQUEST_MAX_BYTES == 4 * 1024 * 1024
+    assert code_of(parse_request, bytes(REQUEST_MAX_BYTES + 1)) == "too_large"
+    assert code_of(parse_request, bytes(REQUEST_MAX_BYTES)) == "malformed"
+    many = tuple(Part(f"sc:1/{number}", ROWS[:1]) for number in range(1025))
+    assert len(parse_request(format_request(dataclasses.replace(REQUEST, parts=many[:-1]))).parts) == 1024
+    assert code_of(format_request, dataclasses.replace(REQUEST, parts=many)) == "malformed"
 
 
 def test_no_place_stands_in_two_parts() -> None:
