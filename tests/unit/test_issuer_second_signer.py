@@ -440,6 +440,15 @@ def test_settings_with_a_rule_that_was_not_adopted_are_noticed(
     assert world.statuses()[1] == 0
 
 
+def test_what_is_left_over_is_not_sent_under_a_rule_that_was_not_adopted(world: FourEyes) -> None:
+    uri = world.places[0].uri
+    statement = StatusChange(uri, 1, (world.row(),))
+    world.store.stage_status(uri, 1, sign_statement("status", "civil-1", uri, statement, world.signer))
+    world.edit(SecondSigners())
+    refused("stale_action", world.outbox().settle, uri)
+    assert world.statements() == 0
+
+
 def test_a_rule_that_was_not_adopted_adopts_no_other(world: FourEyes) -> None:
     folder, now_s = world.folder, world.ledger.now_s
     (folder / desk_folder.CONFIG).write_bytes(format_config(world.config))
