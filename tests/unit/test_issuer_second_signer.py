@@ -506,6 +506,14 @@ def test_the_rule_changes_only_with_one_of_its_signers(world: FourEyes) -> None:
     refused("stale_action", world.desk.approved_changes().check_rule_change, data, approve(data), now_s=now_s)
 
 
+def test_a_rule_is_asked_for_by_the_later_of_two_clocks(world: FourEyes) -> None:
+    changes, then_s = world.desk.approved_changes(), world.ledger.now_s
+    data = changes.request_rule((), now_s=then_s)
+    world.ledger.time_ms += (LIFETIME_S + 1) * 1000
+    world.desk.issue_person(person())
+    refused("stale_action", changes.check_rule_change, data, approve(data), now_s=then_s)
+
+
 def test_the_first_rule_holds_once_one_of_its_signers_has_signed_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
