@@ -182,6 +182,21 @@ def test_the_door_reads_the_approval_again_before_it_sends_what_is_left_over(wor
     assert world.statements() == 0
 
 
+def test_nothing_is_signed_beside_a_statement_of_unknown_fate(world: FourEyes) -> None:
+    first, second = world.request("suspended", 1), world.request("replaced", 2)
+    world.ledger.offline = True
+    approved = Approved(first, approve(first), world.ledger.now_s)
+    [part] = approved.request.parts
+    world.outbox().send([StatusChange(part.uri, 1, part.rows)], approved=approved)
+    staged = world.store.status_seq(part.uri)
+    world.ledger.offline = False
+    other = Approved(second, approve(second), world.ledger.now_s)
+    [part] = other.request.parts
+    refused("stale_action", world.outbox().send, [StatusChange(part.uri, 1, part.rows)], approved=other)
+    assert world.store.status_seq(part.uri) == staged
+    assert world.statements() == 0
+
+
 def test_what_is_left_over_uses_up_its_own_part_and_no_other(
     world: FourEyes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -425,6 +440,15 @@ def test_settings_with_a_rule_that_was_not_adopted_are_noticed(
     assert world.statuses()[1] == 0
 
 
+def test_what_is_left_over_is_not_sent_under_a_rule_that_was_not_adopted(world: FourEyes) -> None:
+    uri = world.places[0].uri
+    statement = StatusChange(uri, 1, (world.row(),))
+    world.store.stage_status(uri, 1, sign_statement("status", "civil-1", uri, statement, world.signer))
+    world.edit(SecondSigners())
+    refused("stale_action", world.outbox().settle, uri)
+    assert world.statements() == 0
+
+
 def test_a_rule_that_was_not_adopted_adopts_no_other(world: FourEyes) -> None:
     folder, now_s = world.folder, world.ledger.now_s
     (folder / desk_folder.CONFIG).write_bytes(format_config(world.config))
@@ -480,6 +504,14 @@ def test_the_rule_changes_only_with_one_of_its_signers(world: FourEyes) -> None:
     )
     world.rule(SecondSigners(3, RULE.signers))
     refused("stale_action", world.desk.approved_changes().check_rule_change, data, approve(data), now_s=now_s)
+
+
+def test_a_rule_is_asked_for_by_the_later_of_two_clocks(world: FourEyes) -> None:
+    changes, then_s = world.desk.approved_changes(), world.ledger.now_s
+    data = changes.request_rule((), now_s=then_s)
+    world.ledger.time_ms += (LIFETIME_S + 1) * 1000
+    world.desk.issue_person(person())
+    refused("stale_action", changes.check_rule_change, data, approve(data), now_s=then_s)
 
 
 def test_the_first_rule_holds_once_one_of_its_signers_has_signed_it(

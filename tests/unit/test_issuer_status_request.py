@@ -21,6 +21,7 @@ from issuer.second_signers import (
 )
 from issuer.status_request import (
     LIFETIME_S,
+    REQUEST_MAX_BYTES,
     Part,
     Request,
     approve_request,
@@ -155,13 +156,41 @@ def test_a_request_changes_either_statuses_or_the_rule() -> None:
     assert code_of(format_request, dataclasses.replace(REQUEST, rule=RULE)) == "malformed"
 
 
+def test_a_request_has_caps() -> None:
+    assert REQUEST_MAX_BYTES == 4 * 1024 * 1024
+    assert code_of(parse_request, bytes(REQUEST_MAX_BYTES + 1)) == "too_large"
+    assert code_of(parse_request, bytes(REQUEST_MAX_BYTES)) == "malformed"
+    many = tuple(Part(f"sc:1/{number}", ROWS[:1]) for number in range(1025))
+    assert len(parse_request(format_request(dataclasses.replace(REQUEST, parts=many[:-1]))).parts) == 1024
+    assert code_of(format_request, dataclasses.replace(REQUEST, parts=many)) == "malformed"
+
+
+def test_no_place_stands_in_two_parts() -> None:
+    twice = (Part("sc:1/0", ROWS), Part("sc:1/0", (ROWS[1], ROWS[1]._replace(idx=12))))
+    after = (Part("sc:1/0", ROWS), Part("sc:1/0", (ROWS[1]._replace(idx=10),)))
+    assert code_of(format_request, dataclasses.replace(REQUEST, parts=twice)) == "malformed"
+    assert parse_request(format_request(dataclasses.replace(REQUEST, parts=after))).parts == after
+
+
 def test_a_request_is_over_and_does_not_end_too_far_ahead() -> None:
+    assert LIFETIME_S == 7 * 86_400
     REQUEST.check_time(UNTIL_S)
     REQUEST.check_time(UNTIL_S - LIFETIME_S)
     for now_s in (UNTIL_S + 1, UNTIL_S - LIFETIME_S - 86_401):
         with pytest.raises(IssuerError) as error:
             REQUEST.check_time(now_s)
         assert error.value.code == "stale_action"
+
+
+def test_an_approval_says_nothing_that_is_not_signed() -> None:
+    value = cbor.decode(APPROVAL, max_size=512)
+    value.value[1] = {99: b"12345678"}
+    assert code_of(check_approval, cbor.encode(value), DATA, RULE) == "malformed"
+
+
+def test_a_rule_that_is_asked_for_is_never_the_first() -> None:
+    first = dataclasses.replace(REQUEST, parts=(), rule=SecondSigners(0, RULE.signers))
+    assert code_of(format_request, first) == "malformed"
 
 
 def test_only_a_second_signer_of_the_desk_approves_and_under_the_own_name() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from credential.core.birth import year_only
-from credential.core.issue import Companion, PersonClaims
+from credential.core.issue import Companion, PersonClaims, companion_hash
 from ledger.core.calendar_days import DAY_S, date_of_seconds
 from ledger.core.status_change import REASON_WITHDRAWN, VALID, WITHDRAWN
 from tests.support.ledgers import START_S, TinyCard, TinyLedger
@@ -130,6 +130,32 @@ def test_an_authorisation_ends_with_the_validity_of_its_card() -> None:
     assert check_companion([*cards[:2], longer]) == CompanionResult("recorded", "travel", last_day)
     late = longer._replace(state="expired", judged_s=longer.exp_s + 3 * DAY_S)
     assert check_companion([*cards[:2], late]) == CompanionResult("ended", "travel", last_day, 4)
+
+
+def test_cards_of_an_old_list_make_a_link_too() -> None:
+    family = Family()
+    cards = [family.evidence(card) for card in (family.uncle, family.child, family.right)]
+    stale = [card._replace(state="confirmed_stale") for card in cards]
+    assert check_companion(stale) == CompanionResult("recorded", "travel", FRIDAY)
+
+
+def test_of_two_that_ended_the_later_one_is_told() -> None:
+    family = Family()
+    earlier = Companion(family.child.sub, "school", FRIDAY - timedelta(days=2), family.uncle.sub)
+    other = family.ledger.issue(family.civil, PersonClaims(companion=earlier), vct="sc:companion")
+    family.ledger.close_epoch()
+    for rights in ((family.right, other), (other, family.right)):
+        found = family.check(family.uncle, family.child, *rights, days=6)
+        assert found == CompanionResult("ended", "travel", FRIDAY, 1)
+
+
+def test_no_card_authorises_somebody_to_accompany_its_own_holder() -> None:
+    family = Family()
+    uncle, own = family.evidence(family.uncle), family.evidence(family.right)
+    right = own.companion
+    assert right is not None
+    named = replace(right, child=companion_hash(right.salt, own.issuer.id, own.sub))
+    assert check_companion([uncle, own._replace(companion=named)]) == CompanionResult("not_recorded")
 
 
 def test_one_card_read_twice_raises_no_question() -> None:
