@@ -180,7 +180,7 @@ def _relation(mine: TrustedList, theirs: TrustedList) -> Relation:
 def _frames_in(data: bytes) -> list[str] | None:
     """Return the frames in a picture or a text file, None where the file is of another kind."""
     if data.startswith(IMAGE_STARTS):
-        found = [text for text in read_codes(data) if text.startswith(FRAME_PREFIX)]
+        found = [text for text in read_codes(data, FRAME_PREFIX) if text.startswith(FRAME_PREFIX)]
         if not found:
             raise MalformedError("no code of a head is in the picture", field="image")
         return found

@@ -28,13 +28,14 @@ _ENLARGED_MAX_PIXELS: Final = 24_000_000
 _QR: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
-def read_codes(data: bytes) -> list[str]:
+def read_codes(data: bytes, wanted: str = PREFIX) -> list[str]:
     """Return the texts of the QR codes in an image, each once.
 
-    Where there is a code of ours, foreign codes beside it are left out.
+    Where there is a wanted code, others beside it are left out.
 
     Args:
         data: PNG, JPEG or WebP.
+        wanted: how the texts begin that are looked for, a card's if absent.
 
     Raises:
         MalformedError: code too_large above 8 MiB or 50 million pixels; unsupported for another format;
@@ -49,7 +50,7 @@ def read_codes(data: bytes) -> list[str]:
             continue
         before = len(ours)
         for text in _decode(prepared):
-            (ours if text.startswith(PREFIX) else foreign)[text] = None
+            (ours if text.startswith(wanted) else foreign)[text] = None
         if ours and len(ours) == before:
             break
     return list(ours or foreign)

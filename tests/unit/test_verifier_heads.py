@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from credential.core.frames import format_frames
+from credential.symbols import make_symbol, symbol_image
 from ledger.core.bundle import format_bundle, parse_bundle
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.evidence import check_evidence
@@ -208,7 +209,7 @@ def test_a_head_with_many_witnesses_is_read_from_its_picture_or_refused(
     note = note_of(other) + "".join(f"— w{number}.example {line}\n" for number, line in enumerate(lines))
     assert read_head([head_picture(note)]).note == note
     # Where the decoder misses a code at every size nothing is given out.
-    monkeypatch.setattr(heads, "read_codes", lambda data: read_codes(data)[1:])
+    monkeypatch.setattr(heads, "read_codes", lambda data, wanted: read_codes(data, wanted)[1:])
     with pytest.raises(CodedError) as caught:
         head_picture(note)
     assert caught.value.code == "too_large"
@@ -230,8 +231,20 @@ def test_other_codes_in_the_picture_are_passed_over(
 ) -> None:
     note = note_of(other)
     codes = ["https://else.example", *format_frames("head", note.encode()), "SC1:"]
-    monkeypatch.setattr(heads, "read_codes", lambda _data: codes)
+    monkeypatch.setattr(heads, "read_codes", lambda _data, _wanted: codes)
     assert read_head([b"\x89PNG\r\n\x1a\n"]).note == note
+
+
+def test_a_card_that_lies_beside_the_screen_is_no_part_of_the_head(tmp_path: Path, other: TinyLedger) -> None:
+    note = note_of(other)
+    with Image.open(io.BytesIO(head_picture(note))) as picture:
+        card = symbol_image(make_symbol("SC1:QED8WEX0", max_version=20), 4)
+        shown = Image.new("L", (picture.width + card.width + 40, picture.height), 255)
+        shown.paste(picture.convert("L"), (0, 0))
+        shown.paste(card.convert("L"), (picture.width + 40, 0))
+    path = tmp_path / "photo.png"
+    shown.save(path)
+    assert read_head([path.read_bytes()]).note == note
 
 
 def test_frames_may_come_in_several_files_and_no_others(tmp_path: Path, other: TinyLedger) -> None:
