@@ -12,8 +12,10 @@ from typing import Any, Final
 from credential.core.challenge import parse_challenge
 from credential.core.frames import join_frames
 from credential.core.qr_text import parse_seal_keys, recognise
+from ledger.core import cbor
 from ledger.core.pin import Pin, parse_pin
 from ledger.core.policy import parse_policy
+from ledger.errors import MalformedError
 from tests.support.vector_runner import RUNNERS, Result
 from verifier.core.companion import check_companion
 from verifier.core.evidence import Verdict
@@ -96,6 +98,14 @@ def _exact(value: Any) -> Any:
     return str(value) if type(value) is int and abs(value) >= 2**53 else value
 
 
+def _sd_cwt(given: dict[str, Any]) -> Result:
+    """Apply disclosures to claims; what is no map has no claims, of which the function itself is never asked."""
+    payload = cbor.decode(bytes.fromhex(given["payload"]), max_size=1 << 20)
+    if not isinstance(payload, dict):
+        raise MalformedError("not a map", field="claims")
+    return RUNNERS["sd_cwt"](given)
+
+
 def _policy(given: dict[str, Any]) -> Result:
     policy = parse_policy(given["text"])
     return {
@@ -139,6 +149,7 @@ def _pin(text: str) -> Result:
 
 FORMATS: Final[dict[str, Callable[[Any], Result]]] = {
     **{form: run for form, run in RUNNERS.items() if form not in NOT_FOR_A_STATION},
+    "sd_cwt": _sd_cwt,
     "load": _load,
     "verdict": _verdict,
     "codes": _codes,

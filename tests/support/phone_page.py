@@ -48,9 +48,9 @@ class PhonePage:
         assert stdout is not None
         writer = threading.Thread(target=_write, args=(stdin, lines))
         writer.start()
-        answers = [_read(stdout) for _ in lines]
+        answers = [stdout.readline() for _ in lines]
         writer.join()
-        return answers
+        return [_parse(answer, line) for answer, line in zip(answers, lines, strict=True)]
 
 
 @contextmanager
@@ -87,9 +87,8 @@ def _write(stdin: IO[str], lines: list[str]) -> None:
     stdin.flush()
 
 
-def _read(stdout: IO[str]) -> Answer:
-    line = stdout.readline()
-    assert line, "the page's runner has ended"
+def _parse(line: str, question: str) -> Answer:
+    assert line, f"the page's runner has ended at {question[:2000]}"
     answer = json.loads(line)
-    assert answer["outcome"] != "defect", answer["result"]
+    assert answer["outcome"] != "defect", f"{answer['result']}\n{question[:2000]}"
     return Answer(answer["outcome"], answer["result"], answer.get("field", ""))

@@ -122,7 +122,9 @@ def read_companion(card: Card, judged_s: int) -> CompanionRight:
     salt, value = next((part.salt, part.value) for part in parts if part.key == COMPANION)
     match value:
         case [bytes(child), bytes(adult), int(scope), int(until)] if (
-            len(child) == len(adult) == _HASH_BYTES and type(scope) is int and 1 <= scope <= len(SCOPES)
+            len(child) == len(adult) == _HASH_BYTES
+            and type(scope) is type(until) is int  # true is an integer to Python
+            and 1 <= scope <= len(SCOPES)
         ):
             last_day = calendar_days.date_of_day(until)
             ended = calendar_days.day_of_seconds(judged_s) > until
@@ -175,7 +177,9 @@ def _read_names(value: Any) -> list[dict[str, str]]:
 def _read_birth(value: Any) -> dict[str, str]:
     match value:
         case [int(earliest), int(latest), int(basis), str(calendar), str(told)] if (
-            0 <= basis < len(BASES) and earliest <= latest
+            type(earliest) is type(latest) is type(basis) is int
+            and 0 <= basis < len(BASES)
+            and earliest <= latest
         ):
             return {
                 "earliest": format_day(earliest),

@@ -18,6 +18,7 @@ import { parseCoseKey, type PublicKey } from "../src/core/cose_key.ts";
 import { checkCosignatures, parseCosignerVkey } from "../src/core/cosignature.ts";
 import { parseDisclosure } from "../src/core/disclosure.ts";
 import { type Evidence, stepsOf, type Verdict, verdictJson } from "../src/core/evidence.ts";
+import { malformed } from "../src/core/errors.ts";
 import { joinFrames } from "../src/core/frames.ts";
 import { compareHead } from "../src/core/heads.ts";
 import { checkInclusion, leafHash, rootHash } from "../src/core/merkle.ts";
@@ -178,7 +179,7 @@ function disclosure(text: string): Result {
 
 function sdCwt(given: Input): Result {
   const payload = decode(fromHex(given.payload), MAX);
-  if (!(payload instanceof CborMap)) throw new Error("not a map");
+  if (!(payload instanceof CborMap)) throw malformed("not a map", "claims");
   const { claims, used, undisclosed } = applyDisclosures(payload, all(given.disclosures));
   return { claims: show(claims), used: hex(used), undisclosed: hex(undisclosed) };
 }

@@ -9,7 +9,7 @@ import { encodeUtf8, isBytes } from "./bytes.ts";
 import { CborMap, decode, type Value } from "./cbor.ts";
 import { CELL_PATH_SIZE, CELL_SIZE } from "./cells.ts";
 import { malformed, tooLarge, unsupported } from "./errors.ts";
-import { isListUri } from "./fields.ts";
+import { hasIntegerKeys, isListUri } from "./fields.ts";
 import { HASH_SIZE } from "./merkle.ts";
 
 const VERSION = 1;
@@ -57,7 +57,9 @@ export interface Bundle {
  */
 export function parseBundle(data: Uint8Array): Bundle {
   const value = decode(data, MAX_BUNDLE_SIZE, "bundle");
-  if (!(value instanceof CborMap)) throw malformed("a bundle is a map", "bundle");
+  if (!(value instanceof CborMap) || !hasIntegerKeys(value)) {
+    throw malformed("a bundle is a map with integer keys", "bundle");
+  }
   if (value.get(1) !== VERSION) throw unsupported("not a bundle of this version", "version");
   if (value.size !== PARTS || value.keys().some((key, place) => key !== place + 1)) {
     throw malformed("a bundle has the parts 1 to 8", "bundle");

@@ -12,6 +12,7 @@ import { CELL_PATH_SIZE } from "./cells.ts";
 import type { CredentialClaims } from "./claims.ts";
 import * as cose from "./cose.ts";
 import { DISCLOSURES_MAX } from "./disclosure.ts";
+import { END_OF_TIME_S } from "./cosignature.ts";
 import { type CodedError, malformed, tooLarge, unsupported } from "./errors.ts";
 import { UINT53_MAX } from "./fields.ts";
 import { boundCredential } from "./key_binding.ts";
@@ -21,8 +22,6 @@ import { parseStatement } from "./statement.ts";
 /** What the longest text of a QR code carries. */
 export const CARD_MAX_BYTES = 2861;
 const RECEIPTS_MAX = 8;
-/** The first times of a calendar that ends, as every calendar here does, with the year 9999. */
-const END_OF_TIME_S = 253_402_300_800;
 
 /** Where the card's entry stands in the ledger: index and 128 bytes to its cell. */
 export interface Position {

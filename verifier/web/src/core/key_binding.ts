@@ -6,7 +6,7 @@
  */
 
 import { equal, isBytes } from "./bytes.ts";
-import { CborMap, decode, encode, Tag, type Value } from "./cbor.ts";
+import { CborMap, decode, encode, type Key, REDACTED_KEYS, Simple, Tag, type Value } from "./cbor.ts";
 import * as cose from "./cose.ts";
 import { isInteger, parseCoseKey, type PublicKey } from "./cose_key.ts";
 import { CodedError, malformed, unsupported } from "./errors.ts";
@@ -77,8 +77,14 @@ function parseInner(outer: cose.Sign1): cose.Sign1 {
 
 function parseTokenClaims({ payload }: cose.Sign1): CborMap {
   const claims = decode(payload ?? new Uint8Array(), KBT_MAX_BYTES, "claims");
-  if (!(claims instanceof CborMap)) throw malformed("the claims are not a map", "claims");
+  if (!(claims instanceof CborMap) || !claims.keys().every(isLabel)) {
+    throw malformed("the claims are not a map of labels", "claims");
+  }
   return claims;
+}
+
+function isLabel(key: Key): boolean {
+  return typeof key === "string" || isInteger(key) || (key instanceof Simple && key.value === REDACTED_KEYS.value);
 }
 
 function confirmationKey(claims: CborMap): PublicKey {

@@ -1,0 +1,131 @@
+"""Python and the phone page agree on what is damaged: mutations of the vectors, seeded, asked of both.
+
+`SAFECONDUCT_MUTATIONS=2000 python3 scripts/test tests/web/test_agreement.py` asks 2,000 of every format; the default is
+small enough for every run. A difference prints the inputs, which make a vector.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import pytest
+
+from tests.support.mutations import mutate
+from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
+from tests.support.phone_page import Answer, PhonePage, Question, ask_python
+from tests.support.signed_inputs import World
+from tests.support.vector_runner import VECTORS
+
+MUTATIONS: Final = int(os.environ.get("SAFECONDUCT_MUTATIONS", "150"))
+SEED: Final = os.environ.get("SAFECONDUCT_MUTATIONS_SEED", "agreement")
+NEVER_REFUSE: Final = ("merkle",)
+WHOLE: Final = {
+    "birth": ("earliest", "latest", "on"),
+    "bundle": ("origin", "charter"),
+    "verdict": ("bundle",),
+}
+TEXT_FORMS: Final = ("base45", "slip", "card")
+_SHOWN: Final = 5
+_BATCH: Final = 500
+
+
+def inputs(form: str) -> list[Any]:
+    paths = sorted((VECTORS / form).glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8"))["input"] for path in paths]
+
+
+def load_bundles(page: PhonePage, names: Iterable[str]) -> None:
+    for name in names:
+        given = json.loads((VECTORS / name).read_text(encoding="utf-8"))["input"]
+        question = {"name": name, "bundle": given}
+        assert page.ask("load", question).outcome == ask_python("load", question).outcome == "ok"
+
+
+def compare(page: PhonePage, questions: Sequence[Question]) -> list[Answer]:
+    """Ask both readers everything; return the answers, on which they agree."""
+    answers = []
+    for start in range(0, len(questions), _BATCH):
+        batch = questions[start : start + _BATCH]
+        of_page = page.ask_all(batch)
+        for question, found in zip(batch, of_page, strict=True):
+            wanted = ask_python(*question)
+            plain = Answer(wanted.outcome, json.loads(json.dumps(wanted.result)), wanted.field)
+            answers.append((question, plain, found))
+    differing = [row for row in answers if row[1] != row[2]]
+    shown = "\n".join(map(_difference, differing[:_SHOWN]))
+    assert not shown, f"{len(differing)} of {len(questions)} differ\n{shown}"
+    return [wanted for _, wanted, _ in answers]
+
+
+def _difference(row: tuple[Question, Answer, Answer]) -> str:
+    """Return what differs, and at the end the question, which may be long."""
+    question, wanted, found = row
+    both = [
+        json.dumps(answer, indent=1, sort_keys=True, ensure_ascii=True).splitlines() for answer in row[1:]
+    ]
+    lines = [line for line in difflib.ndiff(*both) if line[0] in "+-"] or [str(wanted), str(found)]
+    return "\n".join([f"- Python, + page, of {question[0]}", *lines[:20], json.dumps(question)[:4000]])
+
+
+READ = sorted(path.name for path in VECTORS.iterdir() if path.is_dir() and path.name not in NOT_FOR_A_STATION)
+
+
+@pytest.mark.parametrize("form", READ)
+def test_both_readers_say_the_same_of_what_is_damaged(page: PhonePage, form: str) -> None:
+    known = inputs(form)
+    if form == "verdict":
+        load_bundles(page, {given["bundle"] for given in known} - {None})
+    rng = random.Random(f"{SEED}/{form}")
+    questions = [(form, mutate_case(rng, form, rng.choice(known), known)) for _ in range(MUTATIONS)]
+    outcomes = {answer.outcome for answer in compare(page, questions)}
+    assert len(outcomes) > 1 or form in NEVER_REFUSE
+
+
+def mutate_case(rng: random.Random, form: str, given: Any, others: Sequence[Any]) -> Any:
+    """Return a mutation that is still an input of the format: what the harness itself reads stays whole."""
+    clock = ("now_s",) if rng.random() < 0.5 else ()
+    whole = (*WHOLE.get(form, ()), *clock)
+    return mutate(rng, given, others, is_text=form in TEXT_FORMS, whole=whole)
+
+
+def test_every_format_of_the_page_is_compared() -> None:
+    elsewhere = {"load", "codes", "policy", "frames", "challenge", "head", "newer", "pin", "recognise"}
+    assert set(READ) | elsewhere == set(FORMATS)
+
+
+@pytest.fixture(scope="module")
+def world(page: PhonePage) -> World:
+    made = World()
+    for name, given in made.bundles().items():
+        question = {"name": name, "bundle": given}
+        assert page.ask("load", question).outcome == ask_python("load", question).outcome == "ok"
+    return made
+
+
+def test_both_readers_say_the_same_of_cards_and_tokens_whose_signer_errs(
+    page: PhonePage, world: World
+) -> None:
+    rng = random.Random(f"{SEED}/codes")
+    answers = compare(page, [("codes", world.codes(rng)) for _ in range(MUTATIONS)])
+    states = {
+        verdict["state"] for answer in answers if answer.result for verdict in answer.result["verdicts"]
+    }
+    assert {"confirmed", "confirmed_stale", "unreadable", "altered", "incomplete", "not_yet_listed"} <= states
+
+
+@pytest.mark.parametrize("form", ["frames", "head"])
+def test_both_readers_say_the_same_of_what_stations_exchange(
+    page: PhonePage, world: World, form: str
+) -> None:
+    rng = random.Random(f"{SEED}/{form}")
+    make = world.frames if form == "frames" else world.head
+    outcomes = {
+        answer.outcome for answer in compare(page, [(form, make(rng)) for _ in range(MUTATIONS // 4)])
+    }
+    assert "ok" in outcomes
+    assert len(outcomes) > 1
