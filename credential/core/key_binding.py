@@ -30,8 +30,8 @@ from ledger.core.cose_key import PublicKey, Signer, parse_cose_key
 from ledger.errors import MalformedError, VerificationError
 
 TYP_KBT: Final = 294
-TYPS_KBT: Final = frozenset((TYP_KBT, "application/kb+cwt"))
-TYPS_SD_CWT: Final = frozenset((293, "application/sd-cwt"))
+TYPS_KBT: Final[frozenset[int | str]] = frozenset((TYP_KBT, "application/kb+cwt"))
+TYPS_SD_CWT: Final[frozenset[int | str]] = frozenset((293, "application/sd-cwt"))
 KBT_MAX_BYTES: Final = 8192
 MAX_AGE_S: Final = 300
 CLOCK_SKEW_S: Final = 60

@@ -13,6 +13,7 @@ from credential.core.challenge import parse_challenge
 from credential.core.frames import join_frames
 from credential.core.qr_text import parse_seal_keys, recognise
 from ledger.core import cbor
+from ledger.core.cose_key import PublicKey
 from ledger.core.pin import Pin, parse_pin
 from ledger.core.policy import parse_policy
 from ledger.errors import MalformedError
@@ -141,6 +142,36 @@ def _newer(given: dict[str, Any]) -> Result:
     return {}
 
 
+def _opened(given: dict[str, Any]) -> Result:
+    """All that a station takes from a bundle, issuer by issuer."""
+    pin = Pin(given["origin"], bytes.fromhex(given["charter"]))
+    trusted = open_bundle(bytes.fromhex(given["bundle"]), pin)
+    return {
+        "tree_size": trusted.tree_size,
+        "time_s": trusted.now_min_s,
+        "witness_policy": trusted.witness_policy,
+        "log_keys": [[key.key_id for key in pair] for pair in trusted.log_keys],
+        "issuers": [
+            {
+                **issuer.name._asdict(),
+                "number": issuer.number,
+                "keys": [
+                    [kid.hex(), record.added, record.state, record.at, record.distrusted_from]
+                    for kid, record in issuer.keys.items()
+                ],
+                "scopes": [[scope.index, sorted(scope.vcts), scope.suspended] for scope in issuer.scopes],
+            }
+            for issuer in trusted.issuers.values()
+        ],
+    }
+
+
+def _signature(given: dict[str, Any]) -> Result:
+    key = PublicKey(given["kind"], bytes.fromhex(given["x"]), bytes.fromhex(given["y"]))
+    key.verify(given["alg"], bytes.fromhex(given["message"]), bytes.fromhex(given["signature"]))
+    return {"kid": key.kid.hex()}
+
+
 def _pin(text: str) -> Result:
     pin = parse_pin(text.encode())
     least = None if pin.least is None else {"size": pin.least.size, "root": pin.least.root.hex()}
@@ -158,6 +189,8 @@ FORMATS: Final[dict[str, Callable[[Any], Result]]] = {
     "challenge": _challenge,
     "head": _head,
     "newer": _newer,
+    "opened": _opened,
+    "signature": _signature,
     "pin": _pin,
     "recognise": lambda text: {"kind": recognise(text)},
 }

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.councils import Council
 from tests.support.mutations import mutate
 from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
 from tests.support.phone_page import Answer, PhonePage, Question, ask_python
@@ -29,6 +30,7 @@ WHOLE: Final = {
     "bundle": ("origin", "charter"),
     "verdict": ("bundle",),
 }
+SMALL: Final = ("policy", "challenge", "pin", "recognise", "newer")
 TEXT_FORMS: Final = ("base45", "slip", "card")
 _SHOWN: Final = 5
 _BATCH: Final = 500
@@ -65,14 +67,14 @@ def compare(page: PhonePage, questions: Sequence[Question]) -> list[Answer]:
 def _difference(row: tuple[Question, Answer, Answer]) -> str:
     """Return what differs, and at the end the question, which may be long."""
     question, wanted, found = row
-    both = [
-        json.dumps(answer, indent=1, sort_keys=True, ensure_ascii=True).splitlines() for answer in row[1:]
-    ]
-    lines = [line for line in difflib.ndiff(*both) if line[0] in "+-"] or [str(wanted), str(found)]
+    one, other = (json.dumps(answer, indent=1, sort_keys=True).splitlines() for answer in (wanted, found))
+    lines = [line for line in difflib.ndiff(one, other) if line[0] in "+-"] or [str(wanted), str(found)]
     return "\n".join([f"- Python, + page, of {question[0]}", *lines[:20], json.dumps(question)[:4000]])
 
 
-READ = sorted(path.name for path in VECTORS.iterdir() if path.is_dir() and path.name not in NOT_FOR_A_STATION)
+READ: Final = sorted(
+    path.name for path in VECTORS.iterdir() if path.is_dir() and path.name not in NOT_FOR_A_STATION
+)
 
 
 @pytest.mark.parametrize("form", READ)
@@ -94,8 +96,7 @@ def mutate_case(rng: random.Random, form: str, given: Any, others: Sequence[Any]
 
 
 def test_every_format_of_the_page_is_compared() -> None:
-    elsewhere = {"load", "codes", "policy", "frames", "challenge", "head", "newer", "pin", "recognise"}
-    assert set(READ) | elsewhere == set(FORMATS)
+    assert set(READ) | {"load", "codes", "frames", "head", "opened", "signature", *SMALL} == set(FORMATS)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,28 @@ def test_both_readers_say_the_same_of_what_stations_exchange(
     }
     assert "ok" in outcomes
     assert len(outcomes) > 1
+
+
+def test_both_readers_fold_the_same_governance(page: PhonePage) -> None:
+    rng = random.Random(f"{SEED}/opened")
+    council = Council()
+    answers = compare(page, [("opened", council.bundle(rng)) for _ in range(MUTATIONS // 10)])
+    opened = [answer.result for answer in answers if answer.outcome == "ok"]
+    assert len(answers) // 4 < len(opened) < len(answers)
+    assert max(len(result["log_keys"]) for result in opened) > 1
+    states = {key[2] for result in opened for issuer in result["issuers"] for key in issuer["keys"]}
+    assert states == {0, 1, 2}
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_both_readers_say_the_same_of_small_texts(page: PhonePage, world: World, form: str) -> None:
+    rng = random.Random(f"{SEED}/{form}")
+    known = world.small(form)
+    questions = [(form, given) for given in known]
+    if form != "newer":
+        whole = ("times_s",) if form == "policy" else ()
+        for _ in range(MUTATIONS // 4):
+            questions.append((form, mutate(rng, rng.choice(known), known, is_text=True, whole=whole)))
+    outcomes = {answer.outcome for answer in compare(page, questions)}
+    assert "ok" in outcomes
+    assert len(outcomes) > 1 or form == "recognise"

@@ -14,7 +14,7 @@ import { parseChallenge } from "../src/core/challenge.ts";
 import { openCheckpoint } from "../src/core/checkpoint.ts";
 import { checkCompanion, companionJson } from "../src/core/companion.ts";
 import * as cose from "../src/core/cose.ts";
-import { parseCoseKey, type PublicKey } from "../src/core/cose_key.ts";
+import { parseCoseKey, PublicKey } from "../src/core/cose_key.ts";
 import { checkCosignatures, parseCosignerVkey } from "../src/core/cosignature.ts";
 import { parseDisclosure } from "../src/core/disclosure.ts";
 import { type Evidence, stepsOf, type Verdict, verdictJson } from "../src/core/evidence.ts";
@@ -286,6 +286,35 @@ function newer(given: Input): Result {
   return {};
 }
 
+/** All that a station takes from a bundle, issuer by issuer. */
+function opened(given: Input): Result {
+  const trusted = openTrustedList(fromHex(given.bundle), makePin(given.origin, given.charter));
+  return {
+    tree_size: trusted.treeSize,
+    time_s: trusted.nowMinS,
+    witness_policy: trusted.witnessPolicy,
+    log_keys: trusted.logKeys.map((pair) => pair.map(({ keyId }) => Number.parseInt(keyId, 16))),
+    issuers: [...trusted.issuers.values()].map((issuer) => ({
+      ...issuer.name,
+      number: issuer.number,
+      keys: [...issuer.keys].map(([kid, record]) => [
+        kid,
+        record.added,
+        ["active", "retired", "distrusted"].indexOf(record.state),
+        record.at ?? null,
+        record.distrustedFrom ?? null,
+      ]),
+      scopes: issuer.scopes.map(({ index, vcts, suspended }) => [index, [...vcts].sort(), suspended]),
+    })),
+  };
+}
+
+function signature(given: Input): Result {
+  const signer = new PublicKey(given.kind, fromHex(given.x), fromHex(given.y));
+  signer.verify(given.alg, fromHex(given.message), fromHex(given.signature));
+  return { kid: toHex(signer.kid) };
+}
+
 function pin(text: string): Result {
   const { origin, charterHash, least } = parsePin(text);
   return {
@@ -325,6 +354,8 @@ export const FORMATS: ReadonlyMap<string, (input: Input) => Result | VerdictCode
   ["challenge", challenge],
   ["head", head],
   ["newer", newer],
+  ["opened", opened],
+  ["signature", signature],
   ["pin", pin],
   ["recognise", (text: string) => ({ kind: recognise(text) })],
 ]);

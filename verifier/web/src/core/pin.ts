@@ -49,12 +49,12 @@ export function makePin(origin: string, charterHex: string): Pin {
 }
 
 function parseLeast(value: unknown): NonNullable<Pin["least"]> {
-  if (!isRecord(value) || Object.keys(value).sort().join() !== "root,size") {
-    throw badInput("a least tree has a size, a multiple of 16, and a root", "least");
+  const isForm = isRecord(value) && Object.keys(value).length === 2;
+  const { size, root } = (isForm ? value : {}) as { size?: unknown; root?: unknown };
+  if (typeof size !== "number" || !Number.isInteger(size) || typeof root !== "string") {
+    throw badInput("a pin has an origin and a charter", "pin");
   }
-  const { size, root } = value as { size?: unknown; root?: unknown };
-  const isSize = typeof size === "number" && Number.isSafeInteger(size) && size >= CELL_SIZE && size % CELL_SIZE === 0;
-  if (!isSize || typeof root !== "string" || !HEX_HASH.test(root)) {
+  if (!Number.isSafeInteger(size) || size < CELL_SIZE || size % CELL_SIZE || !HEX_HASH.test(root)) {
     throw badInput("a least tree has a size, a multiple of 16, and a root", "least");
   }
   return { size, root: fromHex(root) };

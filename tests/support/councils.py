@@ -1,0 +1,237 @@
+"""Bundles of ledgers whose governors decide all sorts of things, rightly and wrongly, signed by who has to.
+
+The entries between are padding: a station folds approvals only. What a bundle leads to follows from the random source.
+
+    Council().bundle(random.Random(1))        # an input of the format "opened"
+"""
+
+from __future__ import annotations
+
+import random
+from hashlib import sha256
+from typing import Any, Final
+
+from ledger.core import cbor
+from ledger.core.actions import (
+    Action,
+    AddKey,
+    Admission,
+    Admit,
+    Change,
+    ConfirmHeld,
+    DistrustKey,
+    RefuseHeld,
+    Reinstate,
+    RetireKey,
+    Scope,
+    Suspend,
+    Verb,
+)
+from ledger.core.bundle import Bundle, PlacedEntry, format_bundle
+from ledger.core.cells import cells_from_leaves, prove_in_cell
+from ledger.core.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
+from ledger.core.cosignature import Ed25519Cosigner, MlDsa44Cosigner, add_cosignature, cosign
+from ledger.core.ledger_verbs import (
+    SetGovernors,
+    SetLogKeys,
+    SetProfiles,
+    SetRules,
+    SetServiceKeys,
+    SetSuccessor,
+    SetThreshold,
+    SetWitnessPolicy,
+)
+from ledger.core.merkle import leaf_hash, root_hash
+from ledger.core.note import Ed25519NoteSigner, format_vkey
+from ledger.core.registry.governance import Governance, approvals_complete
+from ledger.core.seal import Seal
+from ledger.core.statement import Statement, parse_statement, sign_statement
+from ledger.errors import CodedError
+from tests.support.ledgers import START_S, TinyLedger, seed, signer
+
+_KEYS: Final = [signer(f"council {n}", kind) for n in range(4) for kind in ("p256", "ed25519")]
+_SUBJECTS: Final = ("civil-1", "civil-1", "civil-2", "clinic", "governor-1", "Not-A-Name", "origin", "origin")
+
+
+class Council:
+    """A ledger with three governors, and the keys that it may change to."""
+
+    def __init__(self) -> None:
+        self.ledger = TinyLedger("ledger.example/council", governors=4, threshold=3)
+        origin = self.ledger.origin
+        self._logs = {self.ledger.charter.log_keys: self.ledger.log_signers}
+        self._services = {self.ledger.service.public_key: self.ledger.service}
+        self._policies: dict[str, Any] = {self.ledger.charter.witness_policy: self.ledger.witnesses}
+        for number in range(2):
+            log = (
+                Ed25519NoteSigner(origin, seed(f"council log {number}")),
+                MlDsa44Cosigner(origin, seed(f"council pq {number}")),
+            )
+            self._logs[(log[0].verifier_key.public_key, log[1].verifier_key.public_key)] = log
+            service = signer(f"council service {number}")
+            self._services[service.public_key] = service
+            witness = Ed25519Cosigner(f"council-{number}.example", seed(f"council witness {number}"))
+            text = f"witness w {format_vkey(witness.verifier_key)}\nquorum w\n"
+            self._policies[text] = [witness]
+        self._policies["quorum none\n"] = []
+
+    def bundle(self, rng: random.Random) -> dict[str, str]:
+        """Return an input of the format "opened"."""
+        approvals = self._approvals(rng)
+        governance, bridges = self._fold(approvals)
+        last = max([*(index for index, _ in approvals), 16])
+        size = (last // 16 + rng.choice((1, 1, 2))) * 16
+        if last == size - 1:
+            size += 16
+        entries = [self.ledger.entries[0], *[b"\xf6"] * (size - 1)]
+        for index, statement in approvals:
+            entries[index] = statement.entry
+        body = Seal(size - 1, bytes(32), bytes(32), _empty_lists(), START_S * 1000, governance.govern_head)
+        service = self._services.get(governance.service_key, self.ledger.service)
+        entries[-1] = sign_statement("seal", self.ledger.origin, self.ledger.origin, body, service)
+        leaves = [leaf_hash(entry) for entry in entries]
+        texts = [self._head(leaves[:at], keys, policy) for at, keys, policy in bridges if at <= size]
+        if texts and rng.random() < 0.08:
+            texts.pop(rng.randrange(len(texts)))
+        if rng.random() < 0.04:
+            texts.append(
+                self._head(leaves[:16], self.ledger.charter.log_keys, self.ledger.charter.witness_policy)
+            )
+        parts = Bundle(
+            charter=_placed(entries, leaves, 0),
+            approvals=tuple(_placed(entries, leaves, index) for index, _ in approvals),
+            checkpoint=self._head(leaves, governance.log_keys, governance.witness_policy),
+            cells=cells_from_leaves(leaves),
+            seal=_placed(entries, leaves, size - 1),
+            lists=(),
+            bridges=tuple(texts),
+        )
+        pin = self.ledger.pin
+        return {"origin": pin.origin, "charter": pin.charter_hash.hex(), "bundle": format_bundle(parts).hex()}
+
+    def _approvals(self, rng: random.Random) -> list[tuple[int, Statement]]:
+        """Return approvals by index: of one action after the other, sometimes of two at once."""
+        governance = Governance.from_charter(self.ledger.charter, self.ledger.charter_hash)
+        made: list[tuple[int, Statement]] = []
+        index = 16
+        for number in range(rng.randrange(1, 8)):
+            subject = "civil-1" if number == 0 else rng.choice(_SUBJECTS)
+            subject = self.ledger.origin if subject == "origin" else subject
+            count = 1 if rng.random() < 0.7 else rng.randrange(1, 4)
+            verbs = tuple(self._verb(rng, governance, subject, number, index) for _ in range(count))
+            counter = governance.counter_of(subject) + (rng.random() < 0.05)
+            action = Action(subject, counter, START_S + 86_400, verbs)
+            tried = list(made)
+            for statement in self._sign(rng, governance, action):
+                index += rng.choice((1, 1, 2, 9, 16))
+                tried.append((index, statement))
+            if rng.random() < 0.15:
+                tried = self._shuffled(rng, tried)
+            after = self._fold(tried)[0]
+            # Most of what would be refused is left out, for nothing behind the first refusal is looked at.
+            if len(after.effects) > len(governance.effects) or rng.random() < 0.1:
+                made, governance = tried, after
+        return made
+
+    def _shuffled(
+        self, rng: random.Random, approvals: list[tuple[int, Statement]]
+    ) -> list[tuple[int, Statement]]:
+        """Return the last approvals in another order, so that those of two actions stand between each other."""
+        statements = [statement for _, statement in approvals]
+        tail = statements[-5:]
+        rng.shuffle(tail)
+        indexes = [index for index, _ in approvals]
+        return list(zip(indexes, [*statements[:-5], *tail], strict=True))
+
+    def _sign(self, rng: random.Random, governance: Governance, action: Action) -> list[Statement]:
+        names = [name for name, _ in governance.governors]
+        rng.shuffle(names)
+        wanted = governance.threshold + rng.choice((0, 0, 0, 0, 0, 0, 1, -1))
+        signed = []
+        for name in names[: max(1, wanted)]:
+            key = self.ledger.governors[name] if name in self.ledger.governors else signer(f"governor {name}")
+            signed.append(parse_statement(sign_statement("govern", name, action.subject, action, key)))
+        if rng.random() < 0.03:
+            signed.append(signed[0])
+        return signed
+
+    def _fold(self, approvals: list[tuple[int, Statement]]) -> tuple[Governance, list[Any]]:
+        """Return the governance as far as the approvals can be folded, and the bridges that it takes."""
+        governance = Governance.from_charter(self.ledger.charter, self.ledger.charter_hash)
+        bridges: list[Any] = []
+        size = None
+        complete = approvals_complete([statement for _, statement in approvals])
+        for (index, statement), completes in zip(approvals, complete, strict=True):
+            if size is not None and index >= size:
+                governance.open_epoch()
+                size = None
+            required = governance.threshold if completes else 1 << 30
+            try:
+                effect = governance.approve(index, statement, time_ms=None, required=required)
+            except CodedError:
+                break
+            if effect is None:
+                continue
+            governance.hold_unbridged()
+            if size is None and effect.action.is_bridged:
+                size = (index // 16 + 1) * 16
+                bridges.append((size, governance.log_keys, governance.witness_policy))
+        return governance, bridges
+
+    def _verb(
+        self, rng: random.Random, governance: Governance, subject: str, number: int, index: int
+    ) -> Verb:
+        own = governance.issuers.get(subject)
+        known = [record.key for record in own.keys.values()] if own else [_KEYS[0].public_key]
+        kid = rng.choice([*known, rng.choice(_KEYS).public_key]).kid
+        if subject == self.ledger.origin and rng.random() < 0.95:
+            return self._ledger_verb(rng, governance)
+        if own is None and rng.random() < 0.9:
+            keys = tuple(key.public_key for key in rng.sample(_KEYS, rng.randrange(1, 4)))
+            vcts = rng.choice((("sc:identity",), ("sc:companion", "sc:identity"), ("sc:other",)) if number else
+                              (("sc:identity",),))  # fmt: skip
+            return Admit(Admission("interior", f"Registry {number}", keys, Scope(vcts, 10, 4)))
+        scope = Scope(rng.choice((("sc:companion",), ("sc:identity",), ("sc:new",))), 5, 1)
+        return rng.choice(
+            (
+                Change(title=f"Title {number}"), Change("health", None, scope), Suspend(), Reinstate(),
+                AddKey(rng.choice(_KEYS).public_key), AddKey(rng.choice(_KEYS).public_key), RetireKey(kid),
+                DistrustKey(kid, rng.choice((0, index, index + 1, index + 64))), ConfirmHeld(3), RefuseHeld(3),
+            )
+        )  # fmt: skip
+
+    def _ledger_verb(self, rng: random.Random, governance: Governance) -> Verb:
+        people = list(self.ledger.governors.items())
+        rng.shuffle(people)
+        some = [(name, key.public_key) for name, key in people[: rng.choice((3, 4))]]
+        if rng.random() < 0.1:
+            some[0] = (rng.choice(("civil-1", "newcomer")), signer("governor newcomer").public_key)
+        service = rng.choice(list(self._services))
+        profiles = dict(governance.profiles) | rng.choice(({}, {"sc:new": (2, 30)}, {"sc:identity": (4, 99)}))
+        if rng.random() < 0.1:
+            profiles.pop("sc:companion", None)
+        return rng.choice(
+            (
+                SetGovernors(tuple(some), len(some) - 1), SetThreshold(rng.choice((2, 3, 3, 4))),
+                SetWitnessPolicy(rng.choice(list(self._policies))), SetLogKeys(rng.choice(list(self._logs))),
+                SetServiceKeys(service, signer("council receipts").public_key), SetProfiles(profiles),
+                SetRules(rng.choice((1, 1, 2))), SetSuccessor(rng.choice(("ledger.example/next", self.ledger.origin)),
+                                                              bytes(32)),
+            )
+        )  # fmt: skip
+
+    def _head(self, leaves: list[bytes], keys: Any, policy: str) -> str:
+        head = Checkpoint(self.ledger.origin, len(leaves), root_hash(leaves))
+        note = sign_checkpoint(head, self._logs[keys], START_S)
+        for witness in self._policies[policy]:
+            note = add_cosignature(note, cosign(witness, head, format_checkpoint(head), START_S))
+        return note
+
+
+def _empty_lists() -> bytes:
+    return sha256(cbor.encode([])).digest()
+
+
+def _placed(entries: list[bytes], leaves: list[bytes], index: int) -> PlacedEntry:
+    start = index // 16 * 16
+    return PlacedEntry(index, prove_in_cell(leaves[start : start + 16], index - start), entries[index])
