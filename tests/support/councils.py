@@ -74,10 +74,17 @@ class Council:
             text = f"witness w {format_vkey(witness.verifier_key)}\nquorum w\n"
             self._policies[text] = [witness]
         self._policies["quorum none\n"] = []
+        self._people = {key.public_key: key for key in self.ledger.governors.values()}
+        self._newer = {
+            name: signer(f"newer {name}", "ed25519") for name in (*self.ledger.governors, "newcomer")
+        }
+        self._people |= {key.public_key: key for key in self._newer.values()}
 
     def bundle(self, rng: random.Random) -> dict[str, str]:
         """Return an input of the format "opened"."""
-        approvals = self._approvals(rng)
+        return self._bundle(rng, self._approvals(rng))
+
+    def _bundle(self, rng: random.Random, approvals: list[tuple[int, Statement]]) -> dict[str, str]:
         governance, bridges = self._fold(approvals)
         last = max([*(index for index, _ in approvals), 16])
         size = (last // 16 + rng.choice((1, 1, 2))) * 16
@@ -114,24 +121,50 @@ class Council:
         governance = Governance.from_charter(self.ledger.charter, self.ledger.charter_hash)
         made: list[tuple[int, Statement]] = []
         index = 16
+        waiting: list[Statement] = []
         for number in range(rng.randrange(1, 8)):
             subject = "civil-1" if number == 0 else rng.choice(_SUBJECTS)
             subject = self.ledger.origin if subject == "origin" else subject
             count = 1 if rng.random() < 0.7 else rng.randrange(1, 4)
             verbs = tuple(self._verb(rng, governance, subject, number, index) for _ in range(count))
+            if subject == self.ledger.origin and rng.random() < 0.2:
+                # Profiles are compared with those that an earlier verb of the same action schedules.
+                added = SetProfiles(dict(governance.profiles) | {"sc:new": (2, 30)})
+                verbs = (added, SetProfiles(dict(rng.choice((governance.profiles, added.profiles)))))
             counter = governance.counter_of(subject) + (rng.random() < 0.05)
             action = Action(subject, counter, START_S + 86_400, verbs)
             tried = list(made)
-            for statement in self._sign(rng, governance, action):
+            signed = self._sign(rng, governance, action)
+            if number and rng.random() < 0.3:
+                # Its last approval comes after another action, which may have changed who governs.
+                signed, waiting = [*signed[:-1], *waiting], signed[-1:]
+            elif waiting and rng.random() < 0.7:
+                signed, waiting = [*signed, *waiting], []
+            for statement in signed:
                 index += rng.choice((1, 1, 2, 9, 16))
                 tried.append((index, statement))
             if rng.random() < 0.15:
                 tried = self._shuffled(rng, tried)
             after = self._fold(tried)[0]
             # Most of what would be refused is left out, for nothing behind the first refusal is looked at.
-            if len(after.effects) > len(governance.effects) or rng.random() < 0.1:
+            if len(after.effects) > len(governance.effects) or waiting or rng.random() < 0.1:
                 made, governance = tried, after
         return made
+
+    def crowded(self, count: int) -> dict[str, str]:
+        """Return an input in which one governor approves so many actions before any of them takes effect."""
+        key = _KEYS[0].public_key
+        scope = Scope(("sc:identity",), 10, 4)
+        actions = [
+            Action(f"p-{n}", 0, START_S, (Admit(Admission("interior", "Registry", (key,), scope)),))
+            for n in range(count)
+        ]
+        signed = [
+            parse_statement(sign_statement("govern", name, action.subject, action, self._people[public_key]))
+            for name, public_key in self.ledger.charter.governors[: self.ledger.threshold]
+            for action in actions
+        ]
+        return self._bundle(random.Random(0), list(enumerate(signed, start=16)))
 
     def _shuffled(
         self, rng: random.Random, approvals: list[tuple[int, Statement]]
@@ -144,12 +177,12 @@ class Council:
         return list(zip(indexes, [*statements[:-5], *tail], strict=True))
 
     def _sign(self, rng: random.Random, governance: Governance, action: Action) -> list[Statement]:
-        names = [name for name, _ in governance.governors]
-        rng.shuffle(names)
+        people = list(governance.governors)
+        rng.shuffle(people)
         wanted = governance.threshold + rng.choice((0, 0, 0, 0, 0, 0, 1, -1))
         signed = []
-        for name in names[: max(1, wanted)]:
-            key = self.ledger.governors[name] if name in self.ledger.governors else signer(f"governor {name}")
+        for name, public_key in people[: max(1, wanted)]:
+            key = self._people[public_key]
             signed.append(parse_statement(sign_statement("govern", name, action.subject, action, key)))
         if rng.random() < 0.03:
             signed.append(signed[0])
@@ -204,8 +237,10 @@ class Council:
         people = list(self.ledger.governors.items())
         rng.shuffle(people)
         some = [(name, key.public_key) for name, key in people[: rng.choice((3, 4))]]
-        if rng.random() < 0.1:
-            some[0] = (rng.choice(("civil-1", "newcomer")), signer("governor newcomer").public_key)
+        if rng.random() < 0.5:
+            some[0] = (some[0][0], self._newer[some[0][0]].public_key)
+        elif rng.random() < 0.2:
+            some[0] = (rng.choice(("civil-1", "newcomer")), self._newer["newcomer"].public_key)
         service = rng.choice(list(self._services))
         profiles = dict(governance.profiles) | rng.choice(({}, {"sc:new": (2, 30)}, {"sc:identity": (4, 99)}))
         if rng.random() < 0.1:

@@ -40,7 +40,13 @@ NONCE: Final = bytes(range(16))
 _CLEAN: Final = [
     value for value in INTERESTING if not isinstance(value, float) and repr(value) != "undefined"
 ]
-_SHIFTS_S: Final = (0, 0, 0, -1, 1, 60, 301, 7 * DAY_S + 1, 40 * DAY_S, 401 * DAY_S, 5000 * DAY_S, -(DAY_S))
+_SHIFTS_S: Final = (
+    0, 0, 0, 0, -1, 1, 60, 61, 300, 301, 7 * DAY_S, 7 * DAY_S + 1, 40 * DAY_S, 400 * DAY_S, 400 * DAY_S + 1,
+    5000 * DAY_S, -DAY_S,
+)  # fmt: skip
+_RECENT_S: Final = 35 * DAY_S
+_DATES_S: Final = (-_RECENT_S - 1, -_RECENT_S, 0, _RECENT_S, _RECENT_S + 1, 2 * _RECENT_S)
+"""Seconds after the list's time, on both sides of the bounds of protocol section 10, step 6."""
 
 
 class World:
@@ -189,6 +195,8 @@ class World:
         hidden = [disclosure_digest(content) for content in contents if rng.random() < 0.95]
         hidden += [rng.randbytes(32)]
         claims = card.issued.claims._replace(digests=tuple(sorted(set(hidden))))
+        if rng.random() < 0.4:
+            claims = claims._replace(iat=self.ledger.now_s + rng.choice(_DATES_S))
         return self._card(sign_credential(claims, self.civil.signer), contents)
 
     def _other_claims(self, rng: random.Random) -> str:
@@ -222,7 +230,9 @@ class World:
         inner = cbor.decode(format_card(Card(logged.entry, opened, (), logged.position)), max_size=4096)
         claims: Any = {3: AUD, 6: self.ledger.now_s, 39: NONCE}
         header: Any = {1: -19, 13: inner, 16: 294}
-        if rng.random() < 0.6:
+        if rng.random() < 0.4:
+            claims[6] += rng.choice((-301, -300, -60, 1, 60, 61))
+        if rng.random() < 0.5:
             claims = mutate_value(rng, claims)
         if rng.random() < 0.2 and isinstance(claims, dict):
             claims[rng.choice((1, 2, 4, 5, 6, 7))] = rng.choice(

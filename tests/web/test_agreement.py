@@ -1,7 +1,8 @@
 """Python and the phone page agree on what is damaged: mutations of the vectors, seeded, asked of both.
 
-`SAFECONDUCT_MUTATIONS=2000 python3 scripts/test tests/web/test_agreement.py` asks 2,000 of every format; the default is
-small enough for every run. A difference prints the inputs, which make a vector.
+`SAFECONDUCT_MUTATIONS=20000 python3 scripts/test tests/web` asks 20,000 of every format, and
+`SAFECONDUCT_MUTATIONS_SEED` others; the default is small enough for every run. A difference prints the inputs, which
+make a vector.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tests.support.phone_page import Answer, PhonePage, Question, ask_python
 from tests.support.signed_inputs import World
 from tests.support.vector_runner import VECTORS
 
-MUTATIONS: Final = int(os.environ.get("SAFECONDUCT_MUTATIONS", "150"))
+MUTATIONS: Final = int(os.environ.get("SAFECONDUCT_MUTATIONS", "1000"))
 SEED: Final = os.environ.get("SAFECONDUCT_MUTATIONS_SEED", "agreement")
 NEVER_REFUSE: Final = ("merkle",)
 WHOLE: Final = {
@@ -141,6 +142,12 @@ def test_both_readers_fold_the_same_governance(page: PhonePage) -> None:
     assert max(len(result["log_keys"]) for result in opened) > 1
     states = {key[2] for result in opened for issuer in result["issuers"] for key in issuer["keys"]}
     assert states == {0, 1, 2}
+
+
+def test_both_readers_count_the_open_approvals_of_a_governor(page: PhonePage) -> None:
+    council = Council()
+    answers = compare(page, [("opened", council.crowded(count)) for count in (256, 257)])
+    assert [(answer.outcome, answer.field) for answer in answers] == [("ok", ""), ("bundle_invalid", "iss")]
 
 
 @pytest.mark.parametrize("form", SMALL)
