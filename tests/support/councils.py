@@ -50,7 +50,7 @@ from ledger.errors import CodedError
 from tests.support.ledgers import START_S, TinyLedger, seed, signer
 
 _KEYS: Final = [signer(f"council {n}", kind) for n in range(4) for kind in ("p256", "ed25519")]
-_SUBJECTS: Final = ("civil-1", "civil-1", "civil-2", "clinic", "governor-1", "Not-A-Name", "origin", "origin")
+_SUBJECTS: Final = (*["civil-1"] * 6, *["origin"] * 6, "civil-2", "clinic", "governor-1", "Not-A-Name")
 
 
 class Council:
@@ -75,6 +75,7 @@ class Council:
             self._policies[text] = [witness]
         self._policies["quorum none\n"] = []
         self._people = {key.public_key: key for key in self.ledger.governors.values()}
+        self._is_refused = False
         self._newer = {
             name: signer(f"newer {name}", "ed25519") for name in (*self.ledger.governors, "newcomer")
         }
@@ -85,11 +86,13 @@ class Council:
         return self._bundle(rng, self._approvals(rng))
 
     def _bundle(self, rng: random.Random, approvals: list[tuple[int, Statement]]) -> dict[str, str]:
-        governance, bridges = self._fold(approvals)
+        governance, bridges, under_way = self._fold(approvals)
         last = max([*(index for index, _ in approvals), 16])
         size = (last // 16 + rng.choice((1, 1, 2))) * 16
         if last == size - 1:
             size += 16
+        if under_way is not None and under_way < size:
+            governance.open_epoch()  # the last bridge is crossed unless it is the head itself
         entries = [self.ledger.entries[0], *[b"\xf6"] * (size - 1)]
         for index, statement in approvals:
             entries[index] = statement.entry
@@ -122,34 +125,51 @@ class Council:
         made: list[tuple[int, Statement]] = []
         index = 16
         waiting: list[Statement] = []
-        for number in range(rng.randrange(1, 8)):
-            subject = "civil-1" if number == 0 else rng.choice(_SUBJECTS)
-            subject = self.ledger.origin if subject == "origin" else subject
-            count = 1 if rng.random() < 0.7 else rng.randrange(1, 4)
-            verbs = tuple(self._verb(rng, governance, subject, number, index) for _ in range(count))
-            if subject == self.ledger.origin and rng.random() < 0.2:
-                # Profiles are compared with those that an earlier verb of the same action schedules.
-                added = SetProfiles(dict(governance.profiles) | {"sc:new": (2, 30)})
-                verbs = (added, SetProfiles(dict(rng.choice((governance.profiles, added.profiles)))))
-            counter = governance.counter_of(subject) + (rng.random() < 0.05)
-            action = Action(subject, counter, START_S + 86_400, verbs)
-            tried = list(made)
-            signed = self._sign(rng, governance, action)
-            if number and rng.random() < 0.3:
+        for number in range(rng.randrange(8, 24)):
+            action = self._action(rng, governance, 0 if not governance.issuers else number, index)
+            signed, held = self._sign(rng, governance, action), waiting
+            if governance.issuers and rng.random() < 0.2:
                 # Its last approval comes after another action, which may have changed who governs.
-                signed, waiting = [*signed[:-1], *waiting], signed[-1:]
-            elif waiting and rng.random() < 0.7:
-                signed, waiting = [*signed, *waiting], []
+                signed, held = [*signed[:-1], *waiting], signed[-1:]
+            elif rng.random() < 0.7:
+                signed, held = [*signed, *waiting], []
+            tried, at = list(made), index
             for statement in signed:
-                index += rng.choice((1, 1, 2, 9, 16))
-                tried.append((index, statement))
-            if rng.random() < 0.15:
+                at += rng.choice((1, 1, 2, 9, 16))
+                tried.append((at, statement))
+            if rng.random() < 0.1:
                 tried = self._shuffled(rng, tried)
-            after = self._fold(tried)[0]
-            # Most of what would be refused is left out, for nothing behind the first refusal is looked at.
-            if len(after.effects) > len(governance.effects) or waiting or rng.random() < 0.1:
-                made, governance = tried, after
+            # What would be refused is mostly left out, for nothing behind the first refusal is looked at.
+            if self._is_folded(tried) or rng.random() < 0.01:
+                made, governance, waiting, index = tried, self._fold(tried)[0], held, at
+        if rng.random() < 0.9:
+            # What has not taken effect in the end stands in no honest bundle.
+            done = {id(statement) for statement in self._effective(made)}
+            made = [row for row in made if id(row[1]) in done]
         return made
+
+    def _action(self, rng: random.Random, governance: Governance, number: int, index: int) -> Action:
+        subject = "civil-1" if number == 0 else rng.choice(_SUBJECTS)
+        subject = self.ledger.origin if subject == "origin" else subject
+        count = 1 if rng.random() < 0.7 else rng.randrange(1, 4)
+        verbs = tuple(self._verb(rng, governance, subject, number, index) for _ in range(count))
+        if subject == self.ledger.origin and rng.random() < 0.2:
+            # Profiles are compared with those that an earlier verb of the same action schedules.
+            added = SetProfiles(dict(governance.profiles) | {"sc:new": (2, 30)})
+            verbs = (added, SetProfiles(dict(rng.choice((governance.profiles, added.profiles)))))
+        counter = governance.counter_of(subject) + (rng.random() < 0.02)
+        return Action(subject, counter, START_S + 86_400, verbs)
+
+    def _is_folded(self, approvals: list[tuple[int, Statement]]) -> bool:
+        self._is_refused = False
+        self._fold(approvals)
+        return not self._is_refused
+
+    def _effective(self, approvals: list[tuple[int, Statement]]) -> list[Statement]:
+        """Return the approvals of actions that take effect."""
+        by_index = dict(approvals)
+        effects = self._fold(approvals)[0].effects
+        return [by_index[index] for effect in effects for index in effect.approvals]
 
     def crowded(self, count: int) -> dict[str, str]:
         """Return an input in which one governor approves so many actions before any of them takes effect."""
@@ -188,8 +208,8 @@ class Council:
             signed.append(signed[0])
         return signed
 
-    def _fold(self, approvals: list[tuple[int, Statement]]) -> tuple[Governance, list[Any]]:
-        """Return the governance as far as the approvals can be folded, and the bridges that it takes."""
+    def _fold(self, approvals: list[tuple[int, Statement]]) -> tuple[Governance, list[Any], int | None]:
+        """Return the governance as far as the approvals can be folded, its bridges, and the one not crossed yet."""
         governance = Governance.from_charter(self.ledger.charter, self.ledger.charter_hash)
         bridges: list[Any] = []
         size = None
@@ -202,6 +222,7 @@ class Council:
             try:
                 effect = governance.approve(index, statement, time_ms=None, required=required)
             except CodedError:
+                self._is_refused = True
                 break
             if effect is None:
                 continue
@@ -209,7 +230,7 @@ class Council:
             if size is None and effect.action.is_bridged:
                 size = (index // 16 + 1) * 16
                 bridges.append((size, governance.log_keys, governance.witness_policy))
-        return governance, bridges
+        return governance, bridges, size
 
     def _verb(
         self, rng: random.Random, governance: Governance, subject: str, number: int, index: int

@@ -136,7 +136,7 @@ def test_both_readers_say_the_same_of_what_stations_exchange(
 def test_both_readers_fold_the_same_governance(page: PhonePage) -> None:
     rng = random.Random(f"{SEED}/opened")
     council = Council()
-    answers = compare(page, [("opened", council.bundle(rng)) for _ in range(MUTATIONS // 10)])
+    answers = compare(page, [("opened", council.bundle(rng)) for _ in range(MUTATIONS // 12)])
     opened = [answer.result for answer in answers if answer.outcome == "ok"]
     assert len(answers) // 4 < len(opened) < len(answers)
     assert max(len(result["log_keys"]) for result in opened) > 1
