@@ -118,6 +118,9 @@ def _changes(entry: bytes, key: SoftwareSigner) -> Iterator[tuple[str, str, byte
     yield "kid-of-7-bytes", "malformed", _rebuilt(entry, key, protected={4: bytes(7)})
     yield "further-header", "malformed", _rebuilt(entry, key, protected={99: 0})
     yield "further-part", "malformed", _rebuilt(entry, key, payload={98: 0})
+    elsewhere = {1: "gov-1", 2: "ledger.example/elsewhere"}
+    if parse_statement(entry).kind != "accept":
+        yield "another-sub", "malformed", _rebuilt(entry, key, protected={15: elsewhere})
     odd = {cbor.CBORSimpleValue(1): "gov-1", 2: ORIGIN}
     yield "simple-1-for-iss", "malformed", _rebuilt(entry, key, protected={15: odd})
 

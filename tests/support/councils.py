@@ -146,7 +146,7 @@ class Council:
             # What has not taken effect in the end stands in no honest bundle.
             done = {id(statement) for statement in self._effective(made)}
             made = [row for row in made if id(row[1]) in done]
-        return made
+        return self._with_a_refusal(rng, made) if rng.random() < 0.5 else made
 
     def _action(self, rng: random.Random, governance: Governance, number: int, index: int) -> Action:
         subject = "civil-1" if number == 0 else rng.choice(_SUBJECTS)
@@ -170,6 +170,39 @@ class Council:
         by_index = dict(approvals)
         effects = self._fold(approvals)[0].effects
         return [by_index[index] for effect in effects for index in effect.approvals]
+
+    def _with_a_refusal(
+        self, rng: random.Random, approvals: list[tuple[int, Statement]]
+    ) -> list[tuple[int, Statement]]:
+        """Return approvals that end with an action that is refused, if one is found: both say why."""
+        governance = self._fold(approvals)[0]
+        index = max([15, *(index for index, _ in approvals)])
+        for _ in range(20):
+            action = self._action(rng, governance, 1, index)
+            signed = self._sign(rng, governance, action)
+            tried = [*approvals, *enumerate(signed, start=index + 1)]
+            if not self._is_folded(tried):
+                return tried
+        return approvals
+
+    def struck(self) -> dict[str, str]:
+        """Return an input in which an action would need the approval of a governor whose key was replaced since."""
+        origin, governors = self.ledger.origin, self.ledger.charter.governors
+        scope = Scope(("sc:identity",), 10, 4)
+        admit = Action(
+            "p", 0, START_S, (Admit(Admission("interior", "Registry", (_KEYS[0].public_key,), scope)),)
+        )
+        first = governors[0][0]
+        replaced = ((first, self._newer[first].public_key), *governors[1:])
+        change = Action(origin, 0, START_S, (SetGovernors(replaced, 3),))
+        order = [(admit, 0), (admit, 1), (change, 1), (change, 2), (change, 3), (admit, 2)]
+        signed = [
+            parse_statement(
+                sign_statement("govern", governors[n][0], one.subject, one, self._people[governors[n][1]])
+            )
+            for one, n in order
+        ]
+        return self._bundle(random.Random(0), list(zip((16, 17, 18, 19, 20, 40), signed, strict=True)))
 
     def crowded(self, count: int) -> dict[str, str]:
         """Return an input in which one governor approves so many actions before any of them takes effect."""

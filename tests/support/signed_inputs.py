@@ -10,9 +10,12 @@ signature is compared too. Everything follows from the random source that is giv
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from hashlib import sha256
+from itertools import pairwise
 from typing import Any, Final
 
 from credential.core import base45
@@ -80,7 +83,7 @@ class World:
         """Return an input of "codes": one to three codes, perhaps with a slip, judged by a station."""
         makers: Sequence[Callable[[random.Random], str]] = (
             self._printed, self._printed, self._other_values, self._other_values, self._other_claims, self._token,
-            self._damaged,
+            self._token, self._damaged,
         )  # fmt: skip
         card = rng.choice(self.cards)
         slip = None
@@ -95,7 +98,7 @@ class World:
             "now_s": self.ledger.now_s + rng.choice(_SHIFTS_S),
             "slip": slip,
             "audience": rng.choice((AUD, AUD, AUD, "", "hut-8")),
-            "nonce": rng.choice((NONCE.hex(), NONCE.hex(), None, "00" * 8)),
+            "nonce": rng.choice((NONCE.hex(), NONCE.hex(), None, None, "00" * 8)),
         }
 
     def head(self, rng: random.Random) -> dict[str, Any]:
@@ -113,6 +116,8 @@ class World:
     def frames(self, rng: random.Random) -> list[str]:
         """Return an input of "frames": those of one message, some of them damaged, missing or of another."""
         message = rng.randbytes(rng.choice((1, 40, 3000))) * rng.choice((1, 1, 9))
+        if rng.random() < 0.2:
+            return _cut_anyhow(rng, zlib.compress(message))
         texts = format_frames("head", message, rng.choice((20, 900)))[:256]
         rng.shuffle(texts)
         for _ in range(rng.choice((0, 0, 1, 2))):
@@ -255,6 +260,16 @@ class World:
         outer.value[1] = {17: list(opened)} if opened else {}
         data = cbor.encode(outer)
         return PREFIX + base45.encode(data) if len(data) <= 2861 else self.cards[0].front()
+
+
+def _cut_anyhow(rng: random.Random, deflated: bytes) -> list[str]:
+    """Return frames of parts that have other lengths than those of an honest sender, and the right hash."""
+    count = min(rng.choice((2, 3)), len(deflated))
+    bounds = [0, *sorted(rng.sample(range(1, len(deflated)), count - 1)), len(deflated)]
+    parts = [deflated[start:end][:1400] for start, end in pairwise(bounds)]
+    name = sha256(b"".join(parts)).digest()[:8]
+    rows = [["head", name, number, len(parts), part] for number, part in enumerate(parts)]
+    return ["SCF1:" + base45.encode(cbor.encode(row)) for row in rows]
 
 
 def _encoded(value: Any) -> bytes | None:

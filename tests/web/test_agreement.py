@@ -138,7 +138,7 @@ def test_both_readers_fold_the_same_governance(page: PhonePage) -> None:
     council = Council()
     answers = compare(page, [("opened", council.bundle(rng)) for _ in range(MUTATIONS // 12)])
     opened = [answer.result for answer in answers if answer.outcome == "ok"]
-    assert len(answers) // 4 < len(opened) < len(answers)
+    assert len(answers) // 5 < len(opened) < len(answers)
     assert max(len(result["log_keys"]) for result in opened) > 1
     states = {key[2] for result in opened for issuer in result["issuers"] for key in issuer["keys"]}
     assert states == {0, 1, 2}
@@ -148,6 +148,11 @@ def test_both_readers_count_the_open_approvals_of_a_governor(page: PhonePage) ->
     council = Council()
     answers = compare(page, [("opened", council.crowded(count)) for count in (256, 257)])
     assert [(answer.outcome, answer.field) for answer in answers] == [("ok", ""), ("bundle_invalid", "iss")]
+
+
+def test_both_readers_strike_the_approval_of_a_governor_whose_key_was_replaced(page: PhonePage) -> None:
+    (answer,) = compare(page, [("opened", Council().struck())])
+    assert (answer.outcome, answer.field) == ("bundle_invalid", "approvals")
 
 
 @pytest.mark.parametrize("form", SMALL)
