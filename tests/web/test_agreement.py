@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import pytest
 
+from credential.core import base45
+from ledger.core import cbor
 from tests.support.councils import Council
 from tests.support.mutations import mutate
 from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
@@ -153,6 +155,17 @@ def test_both_readers_count_the_open_approvals_of_a_governor(page: PhonePage) ->
 def test_both_readers_strike_the_approval_of_a_governor_whose_key_was_replaced(page: PhonePage) -> None:
     (answer,) = compare(page, [("opened", Council().struck())])
     assert (answer.outcome, answer.field) == ("bundle_invalid", "approvals")
+
+
+def test_both_readers_see_the_same_characters(page: PhonePage) -> None:
+    points = [*range(0x3100), *range(0xFE00, 0x10000), *range(0xDFF00, 0xE0200)]
+    names = [f"x{chr(point)}" for point in points]
+    texts = ["SCN1:" + base45.encode(cbor.encode([name, bytes(8)])) for name in names]
+    answers = compare(page, [("challenge", text) for text in texts])
+    refused = [point for point, answer in zip(points, answers, strict=True) if answer.outcome != "ok"]
+    assert 200 < len(refused) < 300
+    assert 0x200B in refused
+    assert not {0x200C, 0x200D, 0x20} & set(refused)
 
 
 @pytest.mark.parametrize("form", SMALL)
