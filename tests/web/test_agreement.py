@@ -17,12 +17,13 @@ from typing import Any, Final
 import pytest
 
 from credential.core import base45
+from credential.core.presentation import present
 from ledger.core import cbor
 from tests.support.councils import Council
 from tests.support.mutations import mutate
 from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
 from tests.support.phone_page import Answer, PhonePage, Question, ask_python
-from tests.support.signed_inputs import World
+from tests.support.signed_inputs import AUD, World
 from tests.support.vector_runner import VECTORS
 
 MUTATIONS: Final = int(os.environ.get("SAFECONDUCT_MUTATIONS", "1000"))
@@ -120,6 +121,18 @@ def test_both_readers_say_the_same_of_cards_and_tokens_whose_signer_errs(
         verdict["state"] for answer in answers if answer.result for verdict in answer.result["verdicts"]
     }
     assert {"confirmed", "confirmed_stale", "unreadable", "altered", "incomplete", "not_yet_listed"} <= states
+
+
+def test_both_readers_end_the_five_minutes_of_a_token_at_the_same_second(
+    page: PhonePage, world: World
+) -> None:
+    card, clock_s = world.cards[0], world.ledger.now_s + 3600
+    ages = (-301, -300, 0, 60, 61)
+    texts = [present(card.logged(), card.secret, [], aud=AUD, iat_s=clock_s + age) for age in ages]
+    given = {"bundles": ["first"], "now_s": clock_s, "slip": None, "audience": AUD, "nonce": None}
+    answers = compare(page, [("codes", {"texts": [text], **given}) for text in texts])
+    bindings = [answer.result["verdicts"][0]["holder_binding"] for answer in answers]
+    assert bindings == ["none", "key", "key", "key", "none"]
 
 
 @pytest.mark.parametrize("form", ["frames", "head"])
