@@ -18,6 +18,7 @@ from credential.core import base45
 from credential.core.key_binding import AUD_MAX_BYTES, CNONCE_MAX_BYTES, CNONCE_MIN_BYTES
 from credential.core.qr_text import recognise
 from ledger.core import cbor
+from ledger.core.fields import is_seen
 from ledger.errors import MalformedError
 
 CHALLENGE_PREFIX: Final = "SCN1:"
@@ -29,7 +30,7 @@ _MAX_CHARACTERS: Final = len(CHALLENGE_PREFIX) + (_MAX_BYTES + 1) // 2 * 3
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The name of a station, 1 to 255 bytes of printable text, and its nonce, 8 to 64 bytes."""
+    """The name of a station, 1 to 255 bytes of text that can be seen, and its nonce, 8 to 64 bytes."""
 
     aud: str
     cnonce: bytes
@@ -70,8 +71,8 @@ def parse_challenge(text: str) -> Challenge:
 
 def _fault_of(aud: object, cnonce: object) -> str:
     """Return what is wrong with a challenge, or an empty text."""
-    if type(aud) is not str or not aud.isprintable() or not 1 <= len(aud.encode()) <= AUD_MAX_BYTES:
-        return f"a station's name is a printable text of 1 to {AUD_MAX_BYTES} bytes"
+    if type(aud) is not str or not is_seen(aud) or not 1 <= len(aud.encode()) <= AUD_MAX_BYTES:
+        return f"a station's name is a text of 1 to {AUD_MAX_BYTES} bytes that can be seen"
     if type(cnonce) is not bytes or not CNONCE_MIN_BYTES <= len(cnonce) <= CNONCE_MAX_BYTES:
         return f"a nonce is {CNONCE_MIN_BYTES} to {CNONCE_MAX_BYTES} bytes"
     return ""

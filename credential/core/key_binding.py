@@ -24,14 +24,14 @@ from typing import Any, Final
 
 from credential.errors import KeyBindingError
 from ledger.core import cbor, cose
-from ledger.core.cbor import CBORTag
+from ledger.core.cbor import CBORSimpleValue, CBORTag
 from ledger.core.cose import Sign1
 from ledger.core.cose_key import PublicKey, Signer, parse_cose_key
 from ledger.errors import MalformedError, VerificationError
 
 TYP_KBT: Final = 294
-TYPS_KBT: Final = frozenset((TYP_KBT, "application/kb+cwt"))
-TYPS_SD_CWT: Final = frozenset((293, "application/sd-cwt"))
+TYPS_KBT: Final[frozenset[int | str]] = frozenset((TYP_KBT, "application/kb+cwt"))
+TYPS_SD_CWT: Final[frozenset[int | str]] = frozenset((293, "application/sd-cwt"))
 KBT_MAX_BYTES: Final = 8192
 MAX_AGE_S: Final = 300
 CLOCK_SKEW_S: Final = 60
@@ -168,7 +168,7 @@ def bound_credential(data: bytes) -> bytes:
 
 
 def _check_type(outer: Sign1) -> None:
-    if outer.protected.get(cose.TYP) not in TYPS_KBT:
+    if not _is_one_of(outer.protected.get(cose.TYP), TYPS_KBT):
         raise MalformedError("not a key binding token", field="typ", code="unsupported")
 
 
@@ -180,9 +180,19 @@ def _parse_inner(outer: Sign1, deterministic: bool) -> Sign1:
     # could change, and the outer signature has already fixed it.
     data = _encode_tag(tag)
     inner = cose.parse_sign1(data, max_size=KBT_MAX_BYTES, deterministic=deterministic)
-    if inner.protected.get(cose.TYP) not in TYPS_SD_CWT:
+    if not _is_one_of(inner.protected.get(cose.TYP), TYPS_SD_CWT):
         raise MalformedError("header 13 holds no SD-CWT", field="kcwt", code="unsupported")
     return inner
+
+
+def _is_label(label: object) -> bool:
+    """Tell an integer, a text or simple(59) from what Python holds equal to one: simple(3) would be found as 3."""
+    return type(label) in (int, str) or (type(label) is CBORSimpleValue and label == cbor.REDACTED_KEYS)
+
+
+def _is_one_of(typ: object, known: frozenset[int | str]) -> bool:
+    """Tell whether a type is known; it may be of any CBOR type, and some cannot be looked up."""
+    return type(typ) in (int, str) and typ in known
 
 
 def _encode_tag(tag: CBORTag) -> bytes:
@@ -201,8 +211,8 @@ def _parse_claims(message: Sign1, deterministic: bool) -> dict[Any, Any]:
     claims = cbor.decode(
         message.payload or b"", max_size=KBT_MAX_BYTES, deterministic=deterministic, field="claims"
     )
-    if type(claims) is not dict:
-        raise MalformedError("the claims are not a map", field="claims")
+    if type(claims) is not dict or not all(map(_is_label, claims)):
+        raise MalformedError("the claims are not a map of labels", field="claims")
     return claims
 
 

@@ -26,8 +26,8 @@ KINDS: Final = ("primary", "known_as")
 UNDETERMINED: Final = "Zyyy"
 """ISO 15924 code of a text in which no letter names its script."""
 
-_LATIN: Final = re.compile(r"[A-Z]+(?:[ '-]{1,2}[A-Z]+)*'?")
-_SCRIPT_TAG: Final = re.compile(r"[A-Z][a-z]{3}")
+LATIN: Final = re.compile(r"[A-Z]+(?:[ '-]{1,2}[A-Z]+)*'?")
+SCRIPT_TAG: Final = re.compile(r"[A-Z][a-z]{3}")
 # Joiners are letters' shapes in Persian and in Indic scripts. Every other format character can reorder
 # or hide text and has no place in a name.
 _JOINERS: Final = frozenset("\u200c\u200d")
@@ -69,9 +69,9 @@ class Name:
 
     def __post_init__(self) -> None:
         _check_text(self.text)
-        if not _SCRIPT_TAG.fullmatch(self.script):
+        if not SCRIPT_TAG.fullmatch(self.script):
             raise InputError("the script is not a code of ISO 15924", field="name.script")
-        if len(self.latin) > LATIN_MAX_CHARACTERS or not _LATIN.fullmatch(self.latin):
+        if len(self.latin) > LATIN_MAX_CHARACTERS or not LATIN.fullmatch(self.latin):
             raise InputError("a Latin name has A to Z, space, hyphen, apostrophe", field="name.latin")
         if self.kind not in KINDS:
             raise InputError("a name is either primary or known_as", field="name.kind")

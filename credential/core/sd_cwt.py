@@ -173,10 +173,12 @@ def disclose_top_level(
     for content in disclosures:
         digest = hashlib.sha256(wrap_disclosure(content)).digest()
         array = parse_disclosure_array(content, deterministic)
-        if digest not in digests or digest in seen or len(array) != 3 or _needs_walk(array[1]):
+        is_plain = len(array) == 3 and not _needs_walk(array[1])
+        if not is_plain or digest not in digests or digest in seen or not _is_free(claims, array[2]):
+            # Whatever is wrong is said by the one walk, so that both ways say the same of it.
             return apply_disclosures(payload, disclosures, deterministic=deterministic).claims
         seen.add(digest)
-        _add_claim(claims, array[2], array[1], top=True)
+        claims[array[2]] = array[1]
     return claims
 
 
@@ -266,6 +268,10 @@ def _add_claim(claims: dict[Key, Any], key: Key, value: Any, *, top: bool) -> No
     if top and key in NEVER_REDACTED:
         raise DisclosureError("a claim that must stand in clear is disclosed")
     claims[key] = value
+
+
+def _is_free(claims: dict[Key, Any], key: Key) -> bool:
+    return key not in claims and key not in NEVER_REDACTED
 
 
 def _needs_walk(item: Any) -> bool:

@@ -89,11 +89,12 @@ def parse_bundle(data: bytes) -> Bundle:
     Source: docs/protocol.md, section 9, step 1.
     """
     value = decode(data, max_size=MAX_BUNDLE_SIZE, field="bundle")
-    if not isinstance(value, dict):
-        raise MalformedError("a bundle is a map", field="bundle")
+    # simple(1) equals 1 in Python, so a key is looked at before it is looked up.
+    if not isinstance(value, dict) or any(type(key) is not int for key in value):
+        raise MalformedError("a bundle is a map with integer keys", field="bundle")
     if value.get(1) != VERSION or type(value[1]) is not int:
         raise MalformedError("not a bundle of this version", field="version", code="unsupported")
-    if list(value) != [1, 2, 3, 4, 5, 6, 7, 8] or any(type(key) is not int for key in value):
+    if list(value) != [1, 2, 3, 4, 5, 6, 7, 8]:
         raise MalformedError("a bundle has the parts 1 to 8", field="bundle")
     cells = _cells(value[5])
     last = len(cells) // HASH_SIZE * CELL_SIZE - 1

@@ -63,9 +63,14 @@ def parse_title(value: Any, *, field: str) -> str:
     The characters that are refused are counted out, and not asked of Python's table of Unicode, which
     changes from version to version: two readers of one ledger must agree for ever.
     """
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TITLE_CHARS or _UNSEEN.search(value):
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TITLE_CHARS or not is_seen(value):
         raise MalformedError("not 1 to 80 characters that can be seen", field=field)
     return value
+
+
+def is_seen(text: str) -> bool:
+    """Tell whether a text has none of the characters that a title must not have (docs/protocol.md section 3)."""
+    return not _UNSEEN.search(text)
 
 
 def parse_uint(value: Any, *, field: str, low: int = 0, high: int = UINT53_MAX) -> int:

@@ -30,7 +30,7 @@ from ledger.core.registry.governance import Governance, approvals_complete
 from ledger.core.registry.issuers import Issuer
 from ledger.core.seal import Seal
 from ledger.core.statement import Statement, parse_statement
-from ledger.core.status_change import REASON_NAMES
+from ledger.core.status_change import REASON_NAMES, parse_month
 from ledger.errors import BundleError, CodedError
 
 RAW_LIST_BYTES: Final = PLACES // 2
@@ -256,8 +256,10 @@ def _parse_reasons(data: bytes) -> dict[int, tuple[int, int]]:
     rows: Any = cbor.decode(data, max_size=_REASONS_MAX_BYTES, field="reasons")
     for row in rows if isinstance(rows, list) else [None]:
         match row:
-            case [int(idx), int(reason), int(month)] if before < idx < PLACES and reason in REASON_NAMES:
-                reasons[idx] = (reason, month)
+            case [int(idx), int(reason), int(month)] if (
+                type(idx) is type(reason) is int and before < idx < PLACES and reason in REASON_NAMES
+            ):
+                reasons[idx] = (reason, parse_month(month, field="lists"))
                 before = idx
             case _:
                 raise BundleError(7, "reasons are not of their form", field="lists")

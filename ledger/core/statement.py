@@ -191,7 +191,8 @@ def _parse_protected(protected: Any, kinds: dict[str, str]) -> tuple[str, bytes,
     alg = protected[cose.ALG]
     if type(alg) is not int or alg not in ALGORITHMS:
         raise MalformedError("not an algorithm of this version", field="alg", code="unsupported")
-    if any(protected[label] != value for label, value in extra.items()):
+    # simple(2) equals 2 in Python, and is something else.
+    if any(type(protected[label]) is not int or protected[label] != value for label, value in extra.items()):
         raise MalformedError("another hash or AEAD algorithm", field="protected", code="unsupported")
     claims = parse_map(protected[cose.CWT_CLAIMS], (1, 2), field="protected")
     return (

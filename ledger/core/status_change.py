@@ -133,12 +133,18 @@ def _parse_proof(value: Any) -> HolderProof:
     )
 
 
+def parse_month(value: Any, *, field: str) -> int:
+    """Return a month of the years 2000 to 9999 as year * 100 + month."""
+    month = parse_uint(value, field=field, low=200001, high=999912)
+    if not 1 <= month % 100 <= 12:
+        raise MalformedError("not a month", field=field)
+    return month
+
+
 def parse_status_row(value: Any) -> StatusRow:
     """Return one row of a decoded body; MalformedError if it is not the form of the CDDL."""
     item = parse_array(value, field="status.row", low=5, high=5)
-    month = parse_uint(item[4], field="status.month", low=200001, high=999912)
-    if not 1 <= month % 100 <= 12:
-        raise MalformedError("not a month", field="status.month")
+    month = parse_month(item[4], field="status.month")
     return StatusRow(
         idx=parse_uint(item[0], field="status.idx", high=PLACES - 1),
         old=parse_uint(item[1], field="status.old", high=15),

@@ -198,6 +198,12 @@ def _cards() -> Iterator[Case]:
     )
     strange = PREFIX + base45.encode(cose.format_sign1(odd))
     yield Case("card", "further-header", "A part that does not belong on a card", strange, "malformed")
+    start, header = 4 + data[3], cbor.encode(message.unprotected)
+    rows = [cbor.encode(label) + cbor.encode(value) for label, value in message.unprotected.items()]
+    for name, shown in (("labels-swapped", rows[::-1]), ("label-twice", rows[:1] * 2)):
+        changed = data[:start] + b"\xa2" + b"".join(shown) + data[start + len(header) :]
+        text = PREFIX + base45.encode(changed)
+        yield Case("card", name, f"The header is another map: {name}", text, "malformed")
 
     slip = format_seal_keys(SealKeys(_SUB, keys))
     yield Case("slip", "good", "The seal keys of a card", slip)

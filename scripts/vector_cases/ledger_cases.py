@@ -118,6 +118,9 @@ def _changes(entry: bytes, key: SoftwareSigner) -> Iterator[tuple[str, str, byte
     yield "kid-of-7-bytes", "malformed", _rebuilt(entry, key, protected={4: bytes(7)})
     yield "further-header", "malformed", _rebuilt(entry, key, protected={99: 0})
     yield "further-part", "malformed", _rebuilt(entry, key, payload={98: 0})
+    elsewhere = {1: "gov-1", 2: "ledger.example/elsewhere"}
+    if parse_statement(entry).kind != "accept":
+        yield "another-sub", "malformed", _rebuilt(entry, key, protected={15: elsewhere})
     odd = {cbor.CBORSimpleValue(1): "gov-1", 2: ORIGIN}
     yield "simple-1-for-iss", "malformed", _rebuilt(entry, key, protected={15: odd})
 
@@ -128,6 +131,8 @@ def _credentials(entry: bytes, key: SoftwareSigner) -> Iterator[Case]:
     digests = claims[cbor.REDACTED_KEYS]
     place = {"idx": 131_072, "uri": "sc:1/0"}
     holder = claims[8][1]
+    odd = _rebuilt(entry, key, protected={cose.SD_AEAD: cbor.CBORSimpleValue(2)})
+    yield _statement("credential-simple-2-for-aead", "simple(2) is not 2", odd, None, "unsupported")
     for name, changed in {
         "other-iss": {1: "civil-2"},
         "other-sub": {2: "0001000006______"},

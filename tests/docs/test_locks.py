@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 
@@ -70,4 +71,28 @@ def test_the_project_and_its_lock_ask_for_the_same() -> None:
 def test_every_dependency_has_its_reason_in_the_decision_record() -> None:
     record = (ROOT / "docs" / "adr" / "0003-dependencies.md").read_text(encoding="utf-8")
     names = {project_name(line) for line in asked("run.in") | asked("dev.in")}
+    assert {name for name in names if f"`{name}`" not in record} == set()
+
+
+def test_the_lock_of_the_phone_page_names_no_host_and_has_a_hash_for_every_package() -> None:
+    folder = ROOT / "verifier" / "web"
+    text = (folder / "package-lock.json").read_text(encoding="utf-8")
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    asked_for = packages.pop("")
+    for name, package in packages.items():
+        assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", package["integrity"]), name
+        assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", package["version"]), name
+        assert not {"resolved", "funding", "hasInstallScript"} & set(package), name
+    wanted = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    for group in ("dependencies", "devDependencies"):
+        assert asked_for[group] == wanted[group]
+        for name, version in wanted[group].items():
+            assert packages[f"node_modules/{name}"]["version"] == version
+
+
+def test_every_package_of_the_phone_page_has_its_reason_in_the_decision_record() -> None:
+    wanted = json.loads((ROOT / "verifier" / "web" / "package.json").read_text(encoding="utf-8"))
+    record = (ROOT / "docs" / "adr" / "0007-phone-page-core.md").read_text(encoding="utf-8")
+    names = {*wanted["dependencies"], *wanted["devDependencies"]}
     assert {name for name in names if f"`{name}`" not in record} == set()

@@ -187,7 +187,7 @@ def _disclosure(text: str) -> Result:
     return {
         "kind": parsed.kind,
         "salt": parsed.salt.hex(),
-        "key": parsed.key,
+        "key": show(parsed.key),
         "value": show(parsed.value),
         "digest": parsed.digest.hex(),
     }

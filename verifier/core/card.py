@@ -25,6 +25,7 @@ from credential.core.sealed_disclosure import SealedDisclosure, parse_sealed_lis
 from ledger.core import cose
 from ledger.core.cells import CELL_PATH_SIZE_BYTES
 from ledger.core.claims import CredentialClaims, match_credential
+from ledger.core.cosignature import END_OF_TIME_S
 from ledger.core.fields import UINT53_MAX
 from ledger.core.statement import parse_statement
 from ledger.errors import MalformedError
@@ -99,7 +100,8 @@ def read_card(data: bytes) -> Card:
     entry = data[:header_start] + _EMPTY_HEADER + data[header_end:]
     matched = match_credential(entry)
     if matched is None:
-        return _read_rare(entry, header)
+        return _check_dates(_read_rare(entry, header))
+    # The common form has four bytes for a time, which no calendar ends before.
     return Card(
         entry, matched.message, entry[-_SIGNATURE_BYTES:], matched.alg, matched.kid, matched.claims, header
     )
@@ -143,6 +145,13 @@ def _read_rare(entry: bytes, header: CardHeader) -> Card:
     return Card(
         entry, statement.message, statement.signature, statement.alg, statement.kid, statement.body, header
     )
+
+
+def _check_dates(card: Card) -> Card:
+    """Return the card whose times a calendar has; the ledger refuses the others too, but a card may be newer."""
+    if card.claims.iat >= END_OF_TIME_S or card.claims.exp >= END_OF_TIME_S:
+        raise MalformedError("a date lies outside the years 1 to 9999", field="claims")
+    return card
 
 
 def _header_start(data: bytes) -> int:

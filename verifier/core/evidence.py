@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.codes import CODES, EXIT_OK, EXIT_VERDICT
 from ledger.core.calendar_days import date_of_day, date_of_seconds, month_of_seconds
+from ledger.core.cbor import CBORSimpleValue, CBORTag
 from ledger.core.status_change import REASON_NAMES
 from ledger.errors import CodedError
 
@@ -269,16 +270,24 @@ def _month(month: int) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a disclosed value in types of JSON: bytes as base64, keys as text."""
+    """Return a disclosed value in types of JSON.
+
+    Bytes are base64, keys text, a tag is its content, a simple value "simple(n)": what an issuer signed beyond the
+    profile is shown alike by every reader.
+    """
     if isinstance(value, bytes):
         return b64encode(value).decode("ascii")
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, CBORTag):
+        return _plain(value.value)
+    if isinstance(value, CBORSimpleValue):
+        return f"simple({value.value})"
     if value is None or isinstance(value, str | int | bool):
         return value
-    return str(value)
+    raise TypeError(f"not a disclosed value: {type(value).__name__}")
 
 
 def format_day(day_number: int) -> str:

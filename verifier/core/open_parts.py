@@ -20,13 +20,13 @@ from typing import Any, Final
 from credential.core.birth import BASES
 from credential.core.disclosure import disclosure_digest, parse_disclosure
 from credential.core.issue import SCOPES, SEXES
-from credential.core.names import parse_name
+from credential.core.names import KINDS, LATIN, LATIN_MAX_CHARACTERS, SCRIPT_TAG, TEXT_MAX_BYTES
 from credential.core.padding import parse_padded
 from credential.core.sd_cwt import disclose_top_level
-from credential.errors import InputError
 from ledger.core import calendar_days
 from ledger.core.cbor import REDACTED_KEYS
 from ledger.core.claims import CLAIM_STATUS, CLAIM_SUB, CLAIM_VCT
+from ledger.core.fields import is_seen
 from ledger.errors import MalformedError
 from verifier.core.card import Card
 from verifier.core.evidence import CompanionRight, format_day
@@ -122,7 +122,9 @@ def read_companion(card: Card, judged_s: int) -> CompanionRight:
     salt, value = next((part.salt, part.value) for part in parts if part.key == COMPANION)
     match value:
         case [bytes(child), bytes(adult), int(scope), int(until)] if (
-            len(child) == len(adult) == _HASH_BYTES and type(scope) is int and 1 <= scope <= len(SCOPES)
+            len(child) == len(adult) == _HASH_BYTES
+            and type(scope) is type(until) is int  # true is an integer to Python
+            and 1 <= scope <= len(SCOPES)
         ):
             last_day = calendar_days.date_of_day(until)
             ended = calendar_days.day_of_seconds(judged_s) > until
@@ -163,19 +165,35 @@ def _quarter_of_day(day: int) -> int:
 def _read_names(value: Any) -> list[dict[str, str]]:
     if not isinstance(value, list) or not value:
         raise MalformedError("names are a list", field="names")
-    try:
-        names = [parse_name(item) for item in value]
-    except InputError as error:
-        raise MalformedError("a name is not of its form", field="names") from error
-    return [
-        {"text": name.text, "script": name.script, "latin": name.latin, "kind": name.kind} for name in names
-    ]
+    return [_read_name(item) for item in value]
+
+
+def _read_name(value: Any) -> dict[str, str]:
+    """Read a name as it stands under the digest.
+
+    A desk asks more of a name that is typed (`credential.core.names`), of tables of Unicode that change from version
+    to version; two readers of one card must agree for ever, so these are not asked again.
+    """
+    match value:
+        case [str(text), str(script), str(latin), int(kind)] if (
+            type(kind) is int
+            and 0 <= kind < len(KINDS)
+            and 1 <= len(text.encode()) <= TEXT_MAX_BYTES
+            and is_seen(text)
+            and SCRIPT_TAG.fullmatch(script)
+            and len(latin) <= LATIN_MAX_CHARACTERS
+            and LATIN.fullmatch(latin)
+        ):
+            return {"text": text, "script": script, "latin": latin, "kind": KINDS[kind]}
+    raise MalformedError("a name is not of its form", field="names")
 
 
 def _read_birth(value: Any) -> dict[str, str]:
     match value:
         case [int(earliest), int(latest), int(basis), str(calendar), str(told)] if (
-            0 <= basis < len(BASES) and earliest <= latest
+            type(earliest) is type(latest) is type(basis) is int
+            and 0 <= basis < len(BASES)
+            and earliest <= latest
         ):
             return {
                 "earliest": format_day(earliest),

