@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.codes import CODES
+from ledger.core import cbor
+from ledger.errors import MalformedError
 from scripts import web
 from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
 from tests.support.phone_page import PhonePage
@@ -54,3 +57,38 @@ def test_codes_and_states_of_the_page_are_those_of_the_table() -> None:
     known = dict(re.findall(r"^  ([a-z_]+): \"([a-z_]*)\",$", text, re.M))
     assert known == {name: CODES[name].state for name in known}
     assert {name for name, code in CODES.items() if code.state} <= set(known)
+
+
+_COUNT_ITEMS = """
+import { decode } from "./src/core/cbor.ts";
+for (const items of process.argv.slice(1).map(Number)) {
+  const data = new Uint8Array(items + 4).fill(0x80);
+  new DataView(data.buffer).setUint32(1, items - 1);
+  data[0] = 0x9a;
+  try {
+    console.log(decode(data, data.length).length);
+  } catch (error) {
+    console.log(error.code);
+  }
+}
+"""
+
+
+def test_items_are_counted_before_they_are_made() -> None:
+    found = []
+    for items in (cbor.MAX_ITEMS, cbor.MAX_ITEMS + 1):
+        data = b"\x9a" + (items - 1).to_bytes(4) + b"\x80" * (items - 1)
+        try:
+            found.append(str(len(cbor.decode(data, max_size=len(data)))))
+        except MalformedError as error:
+            found.append(error.code)
+    asked = [str(web.node()), "--input-type=module", "-e", _COUNT_ITEMS]
+    done = subprocess.run(
+        [*asked, str(cbor.MAX_ITEMS), str(cbor.MAX_ITEMS + 1)],
+        capture_output=True,
+        text=True,
+        cwd=web.FOLDER,
+        env=web.node_environment(),
+        timeout=120,
+    )
+    assert done.stdout.split() == found == [str(cbor.MAX_ITEMS - 1), "too_large"], done.stderr[-500:]

@@ -21,6 +21,8 @@ import { concat, decodeUtf8, encodeUtf8, isBytes, toHex } from "./bytes.ts";
 import { malformed, tooLarge } from "./errors.ts";
 
 export const MAX_DEPTH = 16;
+/** The most items, keys and the outermost among them: each costs memory, whatever little it takes in the bytes. */
+export const MAX_ITEMS = 2 ** 22;
 const INT_MAX = 2n ** 64n - 1n;
 const REFUSED_TAGS = new Set<Value>([2, 3, 25, 28, 29, 256]);
 
@@ -88,15 +90,38 @@ function nameOf(key: Key): string {
 /**
  * Decode exactly one data item that fills `data`.
  *
- * Throws too_large if `data` is longer than `maxSize`, malformed for everything that is not the one encoding
- * of a value of the profile; `field` is the name of the part being parsed, for the error.
+ * Throws too_large if `data` is longer than `maxSize` or of more than 4,194,304 items, malformed for everything that is
+ * not the one encoding of a value of the profile; `field` is the name of the part being parsed, for the error.
  */
 export function decode(data: Uint8Array, maxSize: number, field = "cbor"): Value {
   if (data.length > maxSize) throw tooLarge(`more than ${maxSize} bytes`, field);
+  if (data.length > MAX_ITEMS && hasMoreItems(data, MAX_ITEMS)) throw tooLarge(`more than ${MAX_ITEMS} items`, field);
   const reader = new Reader(data, field);
   const value = reader.item(0);
   if (reader.at !== data.length) throw malformed("bytes after the item", field);
   return value;
+}
+
+/** Count heads, one item each, without making anything of them; what is not well-formed is not judged. */
+function hasMoreItems(data: Uint8Array, most: number): boolean {
+  let at = 0;
+  let count = 0;
+  while (at < data.length) {
+    const first = data[at] ?? 0;
+    const [major, info] = [first >> 5, first & 31];
+    at += 1;
+    let value = info;
+    if (info >= 24 && info <= 27) {
+      const width = 1 << (info - 24);
+      value = 0;
+      for (const byte of data.subarray(at, at + width)) value = value * 256 + byte;
+      at += width;
+    }
+    if (major === 2 || major === 3) at += value; // the content of a string is no item
+    count += 1;
+    if (count > most) return true;
+  }
+  return false;
 }
 
 class Reader {

@@ -32,14 +32,23 @@ export interface ComparedHead {
  * Compare the head of another station with the list at hand; a quorum is not needed, for the log answers for what it
  * signs.
  *
- * Throws malformed or too_large for what is no checkpoint note; bad_checkpoint where it is of another ledger, no pair of
- * keys that the list knows has signed it, or a witness's line on it does not verify.
+ * Throws malformed or too_large for what is no checkpoint note; bad_checkpoint where it is of another ledger, or no pair
+ * of keys that the list knows has signed it. A line of a witness that does not verify counts for nobody.
  */
 export function compareHead(trusted: TrustedList, note: string): ComparedHead {
   const signed = open(trusted, note);
   const { checkpoint } = signed;
   const policy = parsePolicy(trusted.witnessPolicy);
-  const times = checkCosignatures(signed.note, checkpoint, policy.witnesses);
+  const times = new Map<string, number>();
+  for (const [name, key] of policy.witnesses) {
+    try {
+      const found = checkCosignatures(signed.note, checkpoint, new Map([[name, key]]));
+      for (const [witness, timeS] of found) times.set(witness, timeS);
+    } catch (error) {
+      // Refused, such a line would hide what the log has signed.
+      if (!(error instanceof CodedError) || error.code !== "bad_checkpoint") throw error;
+    }
+  }
   return {
     relation: relate(trusted, checkpoint),
     checkpoint,
