@@ -28,7 +28,9 @@ from ledger.store.lock import sync_directory
 
 STATE_NAME: Final = "state.db"
 MAX_REFUSED: Final = 1_000
-"""Contradicting checkpoints that are kept of one log. The first convinces; a thousand are no better."""
+"""Contradicting checkpoints that are kept of one log, and as many that were not proven. The first convinces; a
+thousand are no better. The two do not count together, nor does what was cosigned since: anybody can hand in an
+honest head without its proof, and must not keep a fork out of the memory by that."""
 _FORMAT: Final = 1
 """`user_version` of the tables below."""
 _TABLES: Final = """
@@ -232,7 +234,9 @@ class WitnessState:
         """Keep a checkpoint that speaks against its log, once; errors as `remember`."""
         with self._writing() as connection:
             (count,) = connection.execute(
-                "SELECT COUNT(*) FROM refused WHERE origin = ?", (origin,)
+                "SELECT COUNT(*) FROM refused r LEFT JOIN cosigned c ON c.origin = r.origin AND c.size = r.size"
+                " WHERE r.origin = ? AND r.is_fork = ? AND c.root IS NOT r.root",
+                (origin, refused.is_fork),
             ).fetchone()
             if count < MAX_REFUSED:
                 connection.execute(
@@ -308,6 +312,14 @@ class WitnessState:
                 "SELECT size, root, note FROM cosigned WHERE origin = ? ORDER BY size", (origin,)
             ).fetchall()
         return [StoredHead(*row) for row in rows]
+
+    def note_at(self, origin: str, size: int) -> str | None:
+        """Return the note that was cosigned for a size, None if none was; errors as `head`."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT note FROM cosigned WHERE origin = ? AND size = ?", (origin, size)
+            ).fetchone()
+        return None if row is None else str(row[0])
 
     def key_sets(self, origin: str) -> list[tuple[str, ...]]:
         """Return the verifier keys of the sets that were learnt, oldest first; errors as `head`."""

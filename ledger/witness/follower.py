@@ -16,7 +16,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +25,7 @@ from ledger.audit.source import Source, open_source
 from ledger.core.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, parse_checkpoint
 from ledger.core.note import format_note, parse_note
 from ledger.core.pin import Pin
+from ledger.core.witness_protocol import KeySet
 from ledger.errors import CodedError, ForkAlarm, VerificationError
 from ledger.service.log_witness import LogWitness
 from ledger.witness.head_replay import HeadReplay, StoppedError, Verdict
@@ -35,6 +36,7 @@ _LEAST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 60.0
 _DOUBT_S: Final = 2.0
 """How long a head that the entries do not give is not tried again."""
+_OTHER_HISTORY: Final = "the ledger shows a history that is not the one that was cosigned"
 _log: Final = logging.getLogger("safeconduct.witness")
 
 
@@ -200,6 +202,8 @@ class Follower:
             if known is not None and known != head.root_hash:
                 self._contradict(note, "the ledger shows another root than the one that was replayed")
             return
+        if (head.tree_size, head.root_hash) == self._looked_at:
+            raise VerificationError("bad_checkpoint", _OTHER_HISTORY, field="source")
         try:
             self._advance(head, note, is_signed=self._is_signed(note))
         except VerificationError:
@@ -217,7 +221,7 @@ class Follower:
         before = self._replay.root_before(head, cosigned.size)
         self._looked_at = place
         if before is not None and before != cosigned.root:
-            self._contradict(note, "the ledger shows a history that is not the one that was cosigned")
+            self._contradict(note, _OTHER_HISTORY)
 
     def _contradict(self, note: str, detail: str) -> None:
         for keys in self._witness.key_sets:
@@ -232,15 +236,23 @@ class Follower:
             is_signed: whether keys that are known signed it. If not, the keys that the replay finds must have;
                 until then nothing that goes wrong is held against the log.
         """
+        known_size = self._replay.size
         try:
-            self._replay.advance(head)
+            self._replay.advance(head, is_signed=is_signed)
         except ForkAlarm as alarm:
-            if is_signed:
+            if is_signed and self._answers_for(head, note, known_size):
                 self._witness.condemn(alarm, note)
                 raise
             raise VerificationError(
                 "bad_checkpoint", "the source shows other entries", field="source"
             ) from alarm
+        cosigned = self._witness.head()
+        if cosigned is not None and self._replay.contradicts(cosigned.size, cosigned.root):
+            # After a start: what is replayed first need not be what was cosigned before.
+            self._replay.begin_again()
+            self._looked_at = (head.tree_size, head.root_hash)
+            self._contradict(note, _OTHER_HISTORY)
+            raise VerificationError("bad_checkpoint", _OTHER_HISTORY, field="source")
         for pair in self._replay.log_key_pairs():
             self._witness.learn_log_keys(pair, durably=True)
         if not is_signed and not self._is_signed(note):
@@ -250,8 +262,31 @@ class Follower:
             )
         self._replay.accept()
 
-    def _is_signed(self, note: str) -> bool:
+    def _answers_for(self, head: Checkpoint, note: str, known_size: int) -> bool:
+        """Whether the log of now answers for a signed head over entries that break a rule.
+
+        Keys that were replaced before do not speak for the log any more, and a tree that is not the one that was
+        cosigned is a contradiction: whoever stole old keys, and stands between ledger and witness, could make both.
+
+        Args:
+            known_size: how far the replay was accepted before; what was cosigned below is that of the head.
+        """
+        if not self._is_signed(note, but=self._replay.replaced_keys()):
+            return False
+        cosigned = self._witness.head()
+        if cosigned is None or cosigned.size <= known_size:
+            return True
+        if cosigned.size > head.tree_size:
+            return False
+        before = self._replay.root_before(head, cosigned.size)
+        if before is not None and before != cosigned.root:
+            self._contradict(note, _OTHER_HISTORY)
+        return before == cosigned.root
+
+    def _is_signed(self, note: str, but: Collection[KeySet] = ()) -> bool:
         for keys in self._witness.key_sets:
+            if keys in but:
+                continue
             with suppress(CodedError):
                 open_checkpoint(note, keys)
                 return True

@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Final, Literal
 
 from ledger.audit.source import Source
@@ -34,7 +33,11 @@ from ledger.service.replay import Replay
 
 _IN_MEMORY_ENTRIES: Final = 65_536
 """So many new entries at most are held in memory; more are read twice where something is wrong with them."""
-_PAGE: Final = 4_096
+_IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
+"""So many bytes of them; what a source sends before its root is known is not believed to be small."""
+_EPOCH_BYTES: Final = 512 * 1024 * 1024
+"""An epoch is folded as a whole; one with more is not replayed, and the log not blamed for that."""
+_PAGE: Final = 1_024
 _KEPT_ROOTS: Final = 65_536
 
 Verdict = Literal["good", "wrong", "keys", "wait"]
@@ -65,6 +68,9 @@ class HeadReplay:
         self._is_stopping = is_stopping
         self._source: Source | None = None
         self._guard = threading.Lock()
+        self._unfolded_bytes = 0
+        self._next_keys: LogKeys | None = None
+        self._replaced: list[LogKeys] = []
         self._read: Callable[[int, int], Sequence[bytes]] = self._fetch_nothing
         self._replay: Replay
         self.begin_again()
@@ -84,14 +90,19 @@ class HeadReplay:
         """Return the note that the source shows, not checked; StorageError where it shows none."""
         return self._open_source().checkpoint()
 
-    def advance(self, head: Checkpoint) -> None:
+    def advance(self, head: Checkpoint, *, is_signed: bool = True) -> None:
         """Replay up to a head.
+
+        Args:
+            is_signed: whether anybody answers for the head. If not, nobody is to blame for its entries, and they
+                are not fetched a second time to find that out.
 
         Raises:
             ForkAlarm: the entries give its root and break a rule; the next call begins at entry 0 again.
             VerificationError: code bad_checkpoint, the source sends entries that do not give the root, or the
                 head does not end with a seal.
-            StorageError: code not_reachable and others, the source does not send them.
+            StorageError: code not_reachable and others, the source does not send them; too_large, an epoch
+                of more bytes than are held.
         """
         if self._replay.frontier.size != self._size:
             self.begin_again()  # what was replayed last was never accepted
@@ -99,20 +110,22 @@ class HeadReplay:
         if head.tree_size % CELL_SIZE or not self._ends_in_seal(head.tree_size):
             # Whoever has the log's keys can sign the middle of an honest epoch: no rule is broken by its entries.
             raise VerificationError("bad_checkpoint", "the head does not end an epoch", field="tree_size")
-        if head.tree_size - start <= _IN_MEMORY_ENTRIES:
-            entries = self._fetch(start, head.tree_size, head.tree_size)
+        entries = self._fetch_few(start, head.tree_size)
+        if entries is not None:
             frontier = self._replay.frontier.copy()
             frontier.extend(leaf_hash(entry) for entry in entries)
             if frontier.root() != head.root_hash:
                 raise _other_entries()
             self._read = lambda low, high: entries[low - start : high - start]
         else:
-            self._read = lambda low, high: self._fetch(low, high, head.tree_size)
+            self._read = lambda low, high: self._fetch_page(low, high, head.tree_size)
         try:
             self._replay.advance(head.tree_size, head.root_hash)
         except ForkAlarm as alarm:
+            replaced = [pair for pair in self._history.all_log_keys() if pair != self._next_keys]
             self.begin_again()
-            if not self._gives_root(head):
+            self._replaced = replaced
+            if entries is None and not (is_signed and self._gives_root(head)):
                 raise _other_entries() from alarm
             raise
         except BaseException:
@@ -127,14 +140,21 @@ class HeadReplay:
     def begin_again(self) -> None:
         """Forget everything and begin at entry 0."""
         with self._guard:
+            self._replaced = []
+            self._next_keys = None
             self._history = KeyHistory()
             self._roots: OrderedDict[int, bytes] = OrderedDict()
             self._size = self._forgotten = 0
+            self._unfolded_bytes = 0
             self._replay = Replay(
                 lambda low, high: self._read(low, high),
                 charter_hash=self._pin.charter_hash,
                 on_epoch=self._on_epoch,
             )
+
+    def replaced_keys(self) -> list[LogKeys]:
+        """Return the pairs of log keys that held once, and no longer in the epoch that raised the last alarm."""
+        return self._replaced
 
     def log_key_pairs(self) -> list[LogKeys]:
         """Return every pair of log keys that ever held, and the one that holds in the next epoch."""
@@ -181,11 +201,13 @@ class HeadReplay:
         Raises:
             StorageError: the source does not send the entries.
         """
-        frontier, before = Frontier(), None
-        stops = sorted({*range(_PAGE, head.tree_size, _PAGE), size, head.tree_size})
-        for low, high in pairwise([0, *stops]):
+        frontier, before, low = Frontier(), None, 0
+        # Whoever sends the head chooses its size: no list of pages is made of it.
+        while low < head.tree_size:
+            high = min(low + _PAGE, head.tree_size if low >= size else size)
             frontier.extend(leaf_hash(entry) for entry in self._fetch(low, high, head.tree_size))
             before = frontier.root() if high == size else before
+            low = high
         return before if frontier.root() == head.root_hash else None
 
     def root_at(self, size: int) -> bytes | None:
@@ -193,9 +215,39 @@ class HeadReplay:
         with self._guard:
             return self._roots.get(size) if size <= self._size else None
 
+    def contradicts(self, size: int, root: bytes) -> bool:
+        """Whether what was replayed, accepted or not, has another root at this size."""
+        with self._guard:
+            return self._roots.get(size, root) != root
+
     def _gives_root(self, head: Checkpoint) -> bool:
         """Whether the entries of the source are those that the head was signed over: else it proves nothing."""
         return self.root_before(head, head.tree_size) is not None
+
+    def _fetch_few(self, start: int, stop: int) -> list[bytes] | None:
+        """Return the entries [start, stop) of the tree of size `stop`, None where they are too many to hold."""
+        if stop - start > _IN_MEMORY_ENTRIES:
+            return None
+        entries: list[bytes] = []
+        size = 0
+        for low in range(start, stop, _PAGE):
+            page = self._fetch(low, min(low + _PAGE, stop), stop)
+            size += sum(map(len, page))
+            if size > _IN_MEMORY_BYTES:
+                return None
+            entries += page
+        return entries
+
+    def _fetch_page(self, low: int, high: int, tree_size: int) -> list[bytes]:
+        """Return entries for the fold, which holds those of an epoch until its seal comes."""
+        entries: list[bytes] = []
+        for at in range(low, high, _PAGE):
+            page = self._fetch(at, min(at + _PAGE, high), tree_size)
+            self._unfolded_bytes += sum(map(len, page))
+            if self._unfolded_bytes > _EPOCH_BYTES:
+                raise StorageError("an epoch is too large to be held", field="source", code="too_large")
+            entries += page
+        return entries
 
     def _fetch(self, start: int, stop: int, tree_size: int) -> list[bytes]:
         """Return the entries [start, stop).
@@ -222,7 +274,10 @@ class HeadReplay:
         if self._is_stopping():
             raise StoppedError
         assert replay.registry is not None
+        self._unfolded_bytes = 0
         size = replay.frontier.size
+        terms = replay.registry.governance.terms
+        self._next_keys = log_verifier_keys(terms.origin, terms.opened().log_keys)
         with self._guard:
             self._history.note_epoch(size, replay.registry.governance)
             self._roots[size] = replay.frontier.root()

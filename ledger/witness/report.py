@@ -70,10 +70,14 @@ def _write_proofs(state: WitnessState, log: WatchedLog, source: str, folder: Pat
     if log.pin is None or not source:
         return [f"{log.origin}: evidence files need --pin and --from."]
     lines = []
-    for name, data in prove_from_memory(state, log.origin, log.pin, source):
-        path = folder / f"{_short(log.origin)}-{name}"
-        write_file(path, data)
-        lines.append(f"Evidence: {path}")
+    try:
+        for name, data in prove_from_memory(state, log.origin, log.pin, source):
+            path = folder / f"{_short(log.origin)}-{name}"
+            write_file(path, data)
+            lines.append(f"Evidence: {path}")
+    except StorageError as error:
+        # A ledger that was found out may be gone: what the witness remembers is told all the same.
+        return [*lines, f"No evidence files of {log.origin} from {source}: {error}; try a copy with --from."]
     return lines or [
         f"No evidence of {log.origin} can be made from {source}; try a copy of the other history."
     ]
@@ -91,12 +95,13 @@ def _write_notes(state: WitnessState, folder: Path) -> None:
         alarm = state.alarm(origin)
         if alarm is not None:
             write_file(folder / f"{short}-alarm-{alarm.code}.checkpoint", alarm.note.encode())
-        own = {head.size: head for head in state.cosigned(origin)}
         for item in state.refused(origin):
             stem = f"{short}-{item.size}"
-            write_file(folder / f"{stem}-refused-{item.root.hex()[:8]}.checkpoint", item.note.encode())
-            if item.size in own and not (folder / f"{stem}-cosigned.checkpoint").exists():
-                write_file(folder / f"{stem}-cosigned.checkpoint", own[item.size].note.encode())
+            # The whole root: whoever signs can find two that begin in the same way, and one name is written once.
+            write_file(folder / f"{stem}-refused-{item.root.hex()}.checkpoint", item.note.encode())
+            own = state.note_at(origin, item.size)
+            if own is not None and not (folder / f"{stem}-cosigned.checkpoint").exists():
+                write_file(folder / f"{stem}-cosigned.checkpoint", own.encode())
 
 
 def _short(origin: str) -> str:

@@ -51,12 +51,12 @@ def _add_protocol(app: FastAPI, service: WitnessService) -> None:
     @app.post("/add-checkpoint", tags=["tlog-witness"])
     async def add_checkpoint(request: Request) -> Response:
         """Cosign a checkpoint that extends the last one: body and statuses as C2SP tlog-witness says."""
+        body = await _read_body(request)  # before a place is taken: whoever sends slowly holds none
+        if isinstance(body, Answer):
+            return _respond(body)
         if slots.locked():
             return _respond(Answer(503, TEXT_TYPE, b"too many requests at once\n", 1))
         async with slots:
-            body = await _read_body(request)
-            if isinstance(body, Answer):
-                return _respond(body)
             try:
                 return _respond(await service.answer(body))
             except CodedError as error:

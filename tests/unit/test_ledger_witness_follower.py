@@ -16,6 +16,7 @@ import pytest
 from ledger.core.bridges import log_verifier_keys
 from ledger.core.checkpoint import Checkpoint, sign_checkpoint
 from ledger.core.merkle import leaf_hash, root_hash
+from ledger.core.note import Ed25519NoteSigner
 from ledger.core.seal import Seal
 from ledger.core.statement import PADDING, parse_statement, sign_statement
 from ledger.errors import ForkAlarm, StorageError
@@ -499,3 +500,141 @@ async def until_true(happened: Callable[[], Any], limit_s: float = 20.0) -> None
             return
         assert time.monotonic() < end, "it never happened"
         await asyncio.sleep(0.02)
+
+
+def test_a_head_of_any_size_costs_neither_memory_nor_the_other_logs(
+    ledger: RotatingLedger, tmp_path: Path
+) -> None:
+    """Nobody signed it, and its size is invented; no list may be made of its pages, and no second fetch."""
+
+    class Endless(Shown):
+        def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
+            assert tree_size in (ledger.tree_size, 2**50)
+            if tree_size == ledger.tree_size:
+                return super().entries(start, stop, tree_size)
+            return [ledger.entries[-1]] * (stop - start), b""
+
+    async def run() -> None:
+        head = Checkpoint(ledger.origin, 2**50, bytes(32))
+        stranger = Ed25519NoteSigner(ledger.origin, bytes(32))
+        shown = Endless(list(ledger.entries), sign_checkpoint(head, [stranger], 1))
+        async with replaying(tmp_path / "state.db", ledger, shown, wait_s=0.2) as (client, _):
+            await until_true(lambda: shown.looks > 2)
+            assert (await health(client))["state"] == "cosigning"
+            shown.show(ledger)
+            await until(lambda: ask(client, ledger, 0), 200)
+
+    asyncio.run(run())
+
+
+def test_no_list_is_made_of_the_pages_of_a_tree() -> None:
+    class Cut(Shown):
+        def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
+            assert stop - start <= 4096
+            if start >= 8192:
+                raise StorageError("the source ends", code="not_reachable")
+            return [PADDING] * (stop - start), b""
+
+    ledger = RotatingLedger()
+    shown: Any = Cut()
+    replay = head_replay.HeadReplay(ledger.pin, "memory", lambda place: shown, lambda: False)
+    with pytest.raises(StorageError):
+        replay.root_before(Checkpoint(ledger.origin, 2**62, bytes(32)), 32)
+
+
+def test_entries_of_any_weight_are_not_held_before_their_root_is_known(
+    ledger: RotatingLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head_replay, "_PAGE", 16)
+    monkeypatch.setattr(head_replay, "_IN_MEMORY_BYTES", 1_000)
+    monkeypatch.setattr(head_replay, "_EPOCH_BYTES", 100_000)
+    size, shown = 32_768, Shown()
+    shown.entries_ = [*ledger.entries, *[b"\x00" * 100] * (size - 16 - ledger.tree_size)]
+    shown.entries_ += ledger.entries[-16:]
+    widest = 0
+
+    class Counting(Shown):
+        def entries(self, start: int, stop: int, tree_size: int) -> tuple[list[bytes], bytes]:
+            nonlocal widest
+            widest = max(widest, stop if stop < size else 0)
+            return shown.entries(start, stop, tree_size)
+
+    source: Any = Counting()
+    replay = head_replay.HeadReplay(ledger.pin, "memory", lambda place: source, lambda: False)
+    with pytest.raises(StorageError) as raised:
+        replay.advance(Checkpoint(ledger.origin, size, bytes(32)), is_signed=False)
+    assert raised.value.code == "too_large"
+    assert widest < 4_096
+    replay.advance(Checkpoint(ledger.origin, ledger.tree_size, root_hash(ledger.leaves)))
+
+
+@pytest.mark.parametrize("asleep", [False, True], ids=["replayed before", "after a start"])
+def test_keys_that_were_replaced_get_no_log_refused(
+    ledger: RotatingLedger, tmp_path: Path, asleep: bool
+) -> None:
+    """Somebody has the old log keys, and stands between ledger and witness."""
+    old = ledger.log_signers
+    before = list(ledger.entries)
+    ledger.rotate("log-keys")
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+    # Below the exchange the old keys are good; there it is what was cosigned that speaks for the log.
+    forged = [*before, *lying_seal(ledger)[-16:]] if asleep else [*ledger.entries, *lying_seal(ledger)[-16:]]
+    forged += lying_seal(ledger)[-16:] * (3 if asleep else 0)
+    head = Checkpoint(ledger.origin, len(forged), root_hash([leaf_hash(entry) for entry in forged]))
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(ledger)
+        path = tmp_path / "state.db"
+        async with replaying(path, ledger, shown, wait_s=0.3) as (client, _):
+            await until(lambda: ask(client, ledger, 0), 200)
+            if not asleep:
+                shown.entries_, shown.note = forged, sign_checkpoint(head, old, ledger.now_s)
+                await until_problem(client)
+        if asleep:
+            shown.entries_, shown.note = forged, sign_checkpoint(head, old, ledger.now_s)
+        async with replaying(path, ledger, shown, wait_s=0.3) as (client, _):
+            await until_problem(client)
+            assert (await health(client))["state"] == "cosigning"
+            shown.show(ledger)
+            size = ledger.tree_size
+            ledger.issue(ledger.issuers["civil-1"])
+            ledger.close_epoch()
+            shown.show(ledger)
+            await until(lambda: ask(client, ledger, size), 200)
+
+    asyncio.run(run())
+
+
+async def until_problem(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(15):
+        while (await health(client))["problem"] == "":
+            assert (await health(client))["state"] == "cosigning"
+            await asyncio.sleep(0.02)
+
+
+def test_after_a_start_a_history_that_was_not_cosigned_is_a_fork_and_is_not_followed(tmp_path: Path) -> None:
+    mine, theirs = twin("agency-a"), twin("agency-b")
+    for number in range(2):
+        theirs.admit(f"agency-{number}")
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(mine)
+        path = tmp_path / "state.db"
+        async with replaying(path, mine, shown) as (client, _):
+            assert (await ask(client, mine, 0)).status_code == 200
+        size = mine.tree_size
+        shown.show(theirs)
+        async with replaying(path, mine, shown, wait_s=0.3) as (client, _):
+            await until_problem(client)
+            assert (await health(client))["contradictions"] == 1
+            mine.issue(mine.issuers["civil-1"])
+            mine.close_epoch()
+            shown.show(mine)
+            await until(lambda: ask(client, mine, size), 200)
+        [kept] = open_state(path).refused(mine.origin)
+        assert (kept.size, kept.root, kept.is_fork) == (theirs.tree_size, root_hash(theirs.leaves), True)
+
+    asyncio.run(run())

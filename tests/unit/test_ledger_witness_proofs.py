@@ -12,6 +12,7 @@ from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.evidence import check_evidence
 from ledger.core.note import parse_note
 from ledger.store.witness_state import STATE_NAME, Alarm, RefusedHead, StoredHead, WitnessState
+from ledger.witness import proofs
 from ledger.witness.folder import make_witness
 from ledger.witness.proofs import prove_from_memory
 from ledger.witness.report import describe_state
@@ -97,3 +98,50 @@ def test_the_report_writes_the_files_or_says_what_it_lacks(tmp_path: Path) -> No
     [path] = (tmp_path / "out-3").glob("*.evidence")
     assert f"Evidence: {path}" in lines
     assert check_evidence(path.read_bytes(), mine.pin).kind == "fork"
+
+
+def test_a_ledger_that_is_gone_hides_nothing_of_what_the_witness_remembers(tmp_path: Path) -> None:
+    mine, theirs = grown_apart()
+    witness = tmp_path / "w"
+    make_witness(witness, "w.example", lambda: b"a passphrase")
+    refused = head_of(theirs.heads[theirs.tree_size])
+    with closing(WitnessState.open(witness / STATE_NAME)) as state:
+        assert state.remember(mine.origin, None, head_of(mine.heads[mine.tree_size]), NOW_S)
+        state.keep_refused(
+            mine.origin, RefusedHead(refused.size, refused.root, refused.note, True, "another", NOW_S)
+        )
+    lines, speaks = describe_state(witness, tmp_path / "out", str(tmp_path / "gone"), mine.pin)
+    assert speaks
+    assert any(line.startswith("  Contradicts: ") for line in lines)
+    assert "not_found" in lines[-1]
+    assert "--from" in lines[-1]
+    assert list((tmp_path / "out").glob("*.checkpoint"))
+
+
+def test_two_roots_that_begin_alike_are_two_files(tmp_path: Path) -> None:
+    witness, origin = tmp_path / "w", "log.example/one"
+    make_witness(witness, "w.example", lambda: b"a passphrase")
+    with closing(WitnessState.open(witness / STATE_NAME)) as state:
+        assert state.remember(origin, None, StoredHead(16, bytes(32), "cosigned"), NOW_S)
+        for number in (1, 2):
+            root = bytes(31) + bytes([number])
+            state.keep_refused(origin, RefusedHead(16, root, f"refused {number}", True, "", NOW_S))
+    describe_state(witness, tmp_path / "out")
+    found = sorted(path.read_text() for path in (tmp_path / "out").iterdir())
+    assert found == ["cosigned", "refused 1", "refused 2"]
+
+
+def test_a_thousand_notes_do_not_read_the_copy_a_thousand_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = grown()
+    seen: list[str] = []
+    monkeypatch.setattr(proofs, "_MOST_NOTES", 3)
+    monkeypatch.setattr(proofs, "collect_evidence", lambda *_, against: seen.append(against))
+    with closing(memory(tmp_path)) as state:
+        for number in range(9):
+            root = bytes(31) + bytes([number])
+            refused = RefusedHead(16, root, f"note {number}", number > 7, "", NOW_S)
+            state.keep_refused(ledger.origin, refused)
+        assert list(proofs.prove_from_memory(state, ledger.origin, ledger.pin, "copy")) == []
+    assert seen == ["note 8", "note 0", "note 1"]
