@@ -72,6 +72,10 @@ def add_log(
     replay: Annotated[
         bool, typer.Option("--replay", help="With --pin: replay every entry from PLACE before cosigning.")
     ] = False,
+    instead: Annotated[
+        bool,
+        typer.Option("--instead", help="In place of the keys that it has: they were stolen or are retired."),
+    ] = False,
 ) -> None:
     """Add a log, or further keys of one; a running witness reads the list when it is started again."""
     from ledger.witness.folder import read_witness_vkey
@@ -100,7 +104,7 @@ def add_log(
         found = (log_of_keys(vkey or []),)
     logs = read_logs(folder)
     for log in found:
-        logs = with_log(logs, log)
+        logs = with_log(logs, log, instead=instead)
     write_logs(folder, logs)
     for log in found:
         how = f", replayed from {log.replay}" if log.replay else ""
