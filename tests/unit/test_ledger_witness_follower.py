@@ -24,7 +24,7 @@ from ledger.service.log_witness import LogWitness
 from ledger.witness import head_replay
 from ledger.witness.follower import Follower
 from ledger.witness.logs import WatchedLog
-from ledger.witness.service import WitnessService
+from ledger.witness.service import MAX_WAITING, WitnessService
 from tests.support.ledgers import TinyLedger
 from tests.support.rotating_ledger import RotatingLedger
 from tests.support.witness_cases import body, proof_over
@@ -636,5 +636,32 @@ def test_after_a_start_a_history_that_was_not_cosigned_is_a_fork_and_is_not_foll
             await until(lambda: ask(client, mine, size), 200)
         [kept] = open_state(path).refused(mine.origin)
         assert (kept.size, kept.root, kept.is_fork) == (theirs.tree_size, root_hash(theirs.leaves), True)
+
+    asyncio.run(run())
+
+
+def test_a_thief_of_log_keys_takes_no_place_of_the_honest_log(ledger: RotatingLedger, tmp_path: Path) -> None:
+    """He asks for as many heads of his own as may wait at once; the next who asks is the ledger."""
+    start, before = ledger.tree_size, list(ledger.leaves)
+    first = ledger.checkpoint()
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(ledger, "")  # the head is shown only once it is cosigned
+        async with replaying(tmp_path / "state.db", ledger, shown, wait_s=8) as (client, _):
+            assert (await client.post("/add-checkpoint", content=body(0, first))).status_code == 200
+            requests = []
+            for number in range(MAX_WAITING):
+                forged = [*ledger.entries[:start], *[b"%d" % number] * 32]
+                proof = proof_over([leaf_hash(entry) for entry in forged], start)
+                requests.append(body(start, signed(ledger, forged), proof))
+            waiting = [asyncio.create_task(client.post("/add-checkpoint", content=item)) for item in requests]
+            await asyncio.sleep(0.05)
+            async with asyncio.timeout(5):
+                while (await ask(client, ledger, len(before))).status_code != 200:  # noqa: ASYNC110 - no sign
+                    await asyncio.sleep(0.05)
+            assert {(await task).status_code for task in waiting} <= {503, 409, 422}
 
     asyncio.run(run())
