@@ -254,7 +254,8 @@ class Follower:
                 "bad_checkpoint", "the source shows other entries", field="source"
             ) from alarm
         cosigned = self._witness.head()
-        if cosigned is not None and self._replay.contradicts(cosigned.size, cosigned.root):
+        is_below = cosigned is not None and cosigned.size <= head.tree_size
+        if cosigned is not None and is_below and self._replay.contradicts(cosigned.size, cosigned.root):
             # After a start: what is replayed first need not be what was cosigned before.
             self._replay.begin_again()
             self._looked_at = (head.tree_size, head.root_hash)
@@ -263,7 +264,7 @@ class Follower:
         for pair in self._replay.log_key_pairs():
             self._witness.learn_log_keys(pair, durably=True)
         if not is_signed and not self._is_signed(note):
-            self._replay.begin_again()
+            # Not forgotten: whoever stands in the way would have it all replayed again and again.
             raise VerificationError(
                 "bad_checkpoint", "the source shows a head that nobody signed", field="note"
             )

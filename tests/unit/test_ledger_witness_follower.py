@@ -665,3 +665,49 @@ def test_a_thief_of_log_keys_takes_no_place_of_the_honest_log(ledger: RotatingLe
             assert {(await task).status_code for task in waiting} <= {503, 409, 422}
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("limit", [65_536, 0], ids=["in memory", "streamed"])
+def test_a_head_that_nobody_signed_makes_nobody_begin_again(
+    ledger: RotatingLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Whoever stands between takes the signatures off the heads: their entries are right all the same."""
+    begin, begun = head_replay.HeadReplay.begin_again, []
+
+    def count(replay: head_replay.HeadReplay) -> None:
+        begun.append(1)
+        begin(replay)
+
+    monkeypatch.setattr(head_replay.HeadReplay, "begin_again", count)
+    stranger = [Ed25519NoteSigner(ledger.origin, bytes(32))]
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(ledger)
+        async with replaying(tmp_path / "state.db", ledger, shown) as (client, _):
+            assert (await ask(client, ledger, 0)).status_code == 200
+            monkeypatch.setattr(head_replay, "_IN_MEMORY_ENTRIES", limit)
+            sizes, notes = [ledger.tree_size], []
+            leaves: list[list[bytes]] = []
+            for _ in range(2):
+                ledger.issue(ledger.issuers["civil-1"])
+                ledger.close_epoch()
+                sizes.append(ledger.tree_size)
+                notes.append(ledger.checkpoint())
+                leaves.append(list(ledger.leaves))
+            head = Checkpoint(ledger.origin, ledger.tree_size, root_hash(ledger.leaves))
+            shown.show(ledger, sign_checkpoint(head, stranger, 1))
+            await until_true(lambda: ready_at(client, ledger.tree_size))
+            await until_problem(client)
+            for old, note, known in zip(sizes, notes, leaves, strict=False):
+                request = body(old, note, proof_over(known, old))
+                answer = await client.post("/add-checkpoint", content=request)
+                assert answer.status_code == 200, answer.text
+            assert (await health(client))["replayed"] == ledger.tree_size
+            assert len(begun) == 1
+
+    asyncio.run(run())
+
+
+async def ready_at(client: httpx.AsyncClient, size: int) -> bool:
+    return bool((await health(client))["replayed"] >= size)
