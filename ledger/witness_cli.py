@@ -78,6 +78,7 @@ def add_log(
     ] = False,
 ) -> None:
     """Add a log, or further keys of one; a running witness reads the list when it is started again."""
+    from ledger.remote import is_address
     from ledger.witness.folder import read_witness_vkey
     from ledger.witness.logs import (
         WatchedLog,
@@ -97,6 +98,8 @@ def add_log(
     found: tuple[WatchedLog, ...]
     if pin is not None and place is not None:
         pinned = parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
+        if not is_address(place):
+            place = str(Path(place).resolve())  # the witness may be started from anywhere
         found = (log_of_pin(pinned, place, replay=replay),)
     elif policy is not None:
         found = logs_of_policy(read_file(policy, max_size=MAX_POLICY_SIZE, field="policy"))

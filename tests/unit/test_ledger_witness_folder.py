@@ -183,6 +183,17 @@ def test_stolen_keys_are_put_out_of_the_list(made: Path) -> None:
     assert with_log([both], both, instead=True) == (WatchedLog(ORIGIN, (key_set("next"),)),)
 
 
+def test_a_directory_is_found_from_wherever_the_witness_is_started(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "ledger").found()
+    (tmp_path / "pin.json").write_bytes(format_pin(Pin(LEDGER, world.charter_hash)))
+    monkeypatch.chdir(tmp_path)
+    run("add-log", str(made), "--pin", "pin.json", "ledger", "--replay")
+    [log] = read_logs(made)
+    assert log.replay == str((tmp_path / "ledger").resolve())
+
+
 def test_the_log_lines_of_a_policy_with_one_origin_sign_together() -> None:
     keys = [*key_set(), foreign_signer().verifier_key]
     text = "".join(f"log {format_vkey(key)} https://x\n" for key in keys) + "quorum none\n"
