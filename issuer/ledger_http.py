@@ -151,7 +151,7 @@ class HttpLedgerClient:
                 if response.status_code != 200:
                     return [_problem(response)] * len(entries)
                 answers = parse_answers(_read(response, MAX_ANSWERS_BYTES))
-        except (httpx.HTTPError, httpx.InvalidURL):
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
             silent = IssuerError("not_reachable", "the ledger did not answer", field="ledger")
             return [silent] * len(entries)
         except CodedError as error:
@@ -197,7 +197,7 @@ class HttpLedgerClient:
                 if response.status_code in (200, 201):
                     return _read(response, MAX_ANSWER_BYTES)
                 return _problem(response)
-        except (httpx.HTTPError, httpx.InvalidURL):
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
             return IssuerError("not_reachable", "the ledger did not answer", field="ledger")
         except CodedError as error:
             return UnprovenError(error.code, error.detail, field=error.field)
@@ -222,7 +222,7 @@ def fetch_bundle(url: str, client: httpx.Client | None = None) -> bytes:
             if response.status_code != 200:
                 raise _problem(response)
             return _read(response, MAX_BUNDLE_SIZE)
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):
         raise IssuerError("not_reachable", "the ledger did not answer", field="ledger") from None
 
 

@@ -124,7 +124,7 @@ class HttpFiles:
         import httpx  # only what reads an address needs it
 
         self._errors = httpx.TransportError
-        self._other_errors = (httpx.HTTPError, httpx.InvalidURL)
+        self._other_errors = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
         self._sleep = sleep
         self._client = httpx.Client(
             base_url=url.rstrip("/") + "/",

@@ -134,7 +134,7 @@ class RemoteLedger:
                 if refused:
                     raise _refusal(answer.status_code, answer.headers.get("Content-Type", ""), data)
                 return answer.status_code, answer.headers, data
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise _unreachable("the service does not answer") from error
 
 

@@ -72,8 +72,13 @@ def add_log(
     replay: Annotated[
         bool, typer.Option("--replay", help="With --pin: replay every entry from PLACE before cosigning.")
     ] = False,
+    instead: Annotated[
+        bool,
+        typer.Option("--instead", help="In place of the keys that it has: they were stolen or are retired."),
+    ] = False,
 ) -> None:
     """Add a log, or further keys of one; a running witness reads the list when it is started again."""
+    from ledger.remote import is_address
     from ledger.witness.folder import read_witness_vkey
     from ledger.witness.logs import (
         WatchedLog,
@@ -93,6 +98,8 @@ def add_log(
     found: tuple[WatchedLog, ...]
     if pin is not None and place is not None:
         pinned = parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
+        if not is_address(place):
+            place = str(Path(place).resolve())  # the witness may be started from anywhere
         found = (log_of_pin(pinned, place, replay=replay),)
     elif policy is not None:
         found = logs_of_policy(read_file(policy, max_size=MAX_POLICY_SIZE, field="policy"))
@@ -100,7 +107,7 @@ def add_log(
         found = (log_of_keys(vkey or []),)
     logs = read_logs(folder)
     for log in found:
-        logs = with_log(logs, log)
+        logs = with_log(logs, log, instead=instead)
     write_logs(folder, logs)
     for log in found:
         how = f", replayed from {log.replay}" if log.replay else ""

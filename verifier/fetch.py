@@ -75,7 +75,7 @@ def _get(address: str, timeout_s: float, max_size_bytes: int) -> bytes | None:
             if response.status_code != httpx.codes.OK:
                 raise _unreachable(f"the service answered with status {response.status_code}")
             return _read(response, max_size_bytes)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise _unreachable("the service did not answer") from error
 
 

@@ -287,6 +287,9 @@ class Publisher:
             reason = str(error) if isinstance(error, CodedError) else "not_reachable"
             _log.warning("witness %s did not cosign: %s", client.key.name, reason)
             return None
+        except Exception:  # whatever one witness can cause: heads are published with the others
+            _log.exception("witness %s could not be asked", client.key.name)
+            return None
         self._sizes[client.key] = head.size
         self._cosigned[client.key] = head.size, now_s
         return line

@@ -165,7 +165,8 @@ class HttpWitness:
                     except StorageError as error:
                         raise self._failed(f"the witness: {error.detail}") from error
                     return answer.status_code, data, answer.headers.get("Retry-After", "")
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError, OSError) as error:
+            # UnicodeError: httpx reads the place of a redirect though it is not followed; it may be no name of a host.
             raise self._failed("the witness does not answer") from error
         except asyncio.CancelledError:
             self._failed("the witness took too long")

@@ -79,7 +79,7 @@ class Follower:
         self._failures = 0
         self._guard = threading.Lock()
         self._problem = ""
-        self._wanted: SignedCheckpoint | None = None
+        self._wanted: dict[tuple[int, bytes], SignedCheckpoint] = {}
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._thread = threading.Thread(target=self._run, name="witness-replay", daemon=True)
 
@@ -107,16 +107,19 @@ class Follower:
 
         Args:
             signed: a checkpoint that the log signed.
-            wait_s: how long; what is not replayed by then is "wait".
+            wait_s: how long; what is not replayed by then is "wait", and at once what the entries do not give.
         """
+        place = (signed.checkpoint.tree_size, signed.checkpoint.root_hash)
         told = (asyncio.get_running_loop(), asyncio.Event())
         with self._guard:
             self._waiting.add(told)
-            self._wanted = signed
+            self._wanted[place] = signed
         self._wake.set()
         try:
             async with asyncio.timeout(wait_s):
                 while (verdict := self._replay.verdict(signed)) == "wait" and self._witness.alarm() is None:
+                    if self._is_doubted(place):
+                        break  # whoever signs such heads must not take the places of those who wait
                     await told[1].wait()
                     told[1].clear()
                 return verdict
@@ -167,29 +170,33 @@ class Follower:
             raise doubt
 
     def _take_wanted(self) -> CodedError | None:
-        """Replay up to the head that was asked for; return why that did not go.
+        """Replay up to the heads that were asked for; return why one did not go.
 
         Raises:
             ForkAlarm: it breaks a rule.
         """
+        now_s, doubt = time.monotonic(), None
         with self._guard:
-            wanted, self._wanted = self._wanted, None
-        if wanted is None or wanted.checkpoint.tree_size <= self._replay.size:
-            return None
-        head = wanted.checkpoint
-        now_s, place = time.monotonic(), (head.tree_size, head.root_hash)
-        self._doubted = {key: at for key, at in self._doubted.items() if now_s - at < _DOUBT_S}
-        if place in self._doubted:
-            return None
-        try:
-            self._advance(head, format_note(wanted.note), is_signed=True)
-        except ForkAlarm:
-            raise
-        except CodedError as error:
-            # It may be a head of a thief of the log's keys: asking for it again and again holds nothing up.
-            self._doubted[place] = now_s
-            return error
-        return None
+            wanted, self._wanted = self._wanted, {}
+            self._doubted = {key: at for key, at in self._doubted.items() if now_s - at < _DOUBT_S}
+        for place in sorted(wanted.keys() - self._doubted.keys()):
+            signed = wanted[place]
+            if signed.checkpoint.tree_size <= self._replay.size:
+                continue
+            try:
+                self._advance(signed.checkpoint, format_note(signed.note), is_signed=True)
+            except ForkAlarm:
+                raise
+            except CodedError as error:
+                # It may be a head of a thief of the log's keys: asking again and again holds nothing up.
+                with self._guard:
+                    self._doubted[place] = now_s
+                doubt = error
+        return doubt
+
+    def _is_doubted(self, place: tuple[int, bytes]) -> bool:
+        with self._guard:
+            return place in self._doubted and place not in self._wanted
 
     def _take_shown(self) -> None:
         """Replay up to the head that the ledger shows."""
@@ -247,7 +254,8 @@ class Follower:
                 "bad_checkpoint", "the source shows other entries", field="source"
             ) from alarm
         cosigned = self._witness.head()
-        if cosigned is not None and self._replay.contradicts(cosigned.size, cosigned.root):
+        is_below = cosigned is not None and cosigned.size <= head.tree_size
+        if cosigned is not None and is_below and self._replay.contradicts(cosigned.size, cosigned.root):
             # After a start: what is replayed first need not be what was cosigned before.
             self._replay.begin_again()
             self._looked_at = (head.tree_size, head.root_hash)
@@ -256,7 +264,7 @@ class Follower:
         for pair in self._replay.log_key_pairs():
             self._witness.learn_log_keys(pair, durably=True)
         if not is_signed and not self._is_signed(note):
-            self._replay.begin_again()
+            # Not forgotten: whoever stands in the way would have it all replayed again and again.
             raise VerificationError(
                 "bad_checkpoint", "the source shows a head that nobody signed", field="note"
             )

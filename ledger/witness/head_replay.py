@@ -68,6 +68,7 @@ class HeadReplay:
         self._is_stopping = is_stopping
         self._source: Source | None = None
         self._guard = threading.Lock()
+        self._size = self._reached = self._forgotten = 0
         self._unfolded_bytes = 0
         self._next_keys: LogKeys | None = None
         self._replaced: list[LogKeys] = []
@@ -104,17 +105,23 @@ class HeadReplay:
             StorageError: code not_reachable and others, the source does not send them; too_large, an epoch
                 of more bytes than are held.
         """
-        if self._replay.frontier.size != self._size:
-            self.begin_again()  # what was replayed last was never accepted
-        start = self._size
+        if self._roots.get(head.tree_size) == head.root_hash and head.tree_size > self._size:
+            self._reached = (
+                head.tree_size
+            )  # replayed under a head that was not accepted, and right all the same
+            return
+        if head.tree_size < self._replay.frontier.size:
+            self.begin_again()  # that head was of another tree
         if head.tree_size % CELL_SIZE or not self._ends_in_seal(head.tree_size):
             # Whoever has the log's keys can sign the middle of an honest epoch: no rule is broken by its entries.
             raise VerificationError("bad_checkpoint", "the head does not end an epoch", field="tree_size")
+        start = self._replay.frontier.size
         entries = self._fetch_few(start, head.tree_size)
+        if start != self._size and not self._leads_to(head, entries):
+            self.begin_again()
+            start, entries = 0, self._fetch_few(0, head.tree_size)
         if entries is not None:
-            frontier = self._replay.frontier.copy()
-            frontier.extend(leaf_hash(entry) for entry in entries)
-            if frontier.root() != head.root_hash:
+            if not self._leads_to(head, entries):
                 raise _other_entries()
             self._read = lambda low, high: entries[low - start : high - start]
         else:
@@ -131,11 +138,12 @@ class HeadReplay:
         except BaseException:
             self.begin_again()
             raise
+        self._reached = head.tree_size
 
     def accept(self) -> None:
         """Let the head that was replayed last count: the log signed it."""
         with self._guard:
-            self._size = self._replay.frontier.size
+            self._size = self._reached
 
     def begin_again(self) -> None:
         """Forget everything and begin at entry 0."""
@@ -144,7 +152,7 @@ class HeadReplay:
             self._next_keys = None
             self._history = KeyHistory()
             self._roots: OrderedDict[int, bytes] = OrderedDict()
-            self._size = self._forgotten = 0
+            self._size = self._reached = self._forgotten = 0
             self._unfolded_bytes = 0
             self._replay = Replay(
                 lambda low, high: self._read(low, high),
@@ -223,6 +231,12 @@ class HeadReplay:
     def _gives_root(self, head: Checkpoint) -> bool:
         """Whether the entries of the source are those that the head was signed over: else it proves nothing."""
         return self.root_before(head, head.tree_size) is not None
+
+    def _leads_to(self, head: Checkpoint, entries: Sequence[bytes] | None) -> bool:
+        """Whether these entries, after those that were replayed, give the root; None for entries that are not held."""
+        frontier = self._replay.frontier.copy()
+        frontier.extend(leaf_hash(entry) for entry in entries or ())
+        return entries is not None and frontier.root() == head.root_hash
 
     def _fetch_few(self, start: int, stop: int) -> list[bytes] | None:
         """Return the entries [start, stop) of the tree of size `stop`, None where they are too many to hold."""

@@ -134,20 +134,27 @@ def write_logs(folder: Path, logs: Sequence[WatchedLog]) -> None:
         raise StorageError("the list of logs cannot be written", field="logs") from error
 
 
-def with_log(logs: Sequence[WatchedLog], new: WatchedLog) -> tuple[WatchedLog, ...]:
+def with_log(logs: Sequence[WatchedLog], new: WatchedLog, *, instead: bool = False) -> tuple[WatchedLog, ...]:
     """Return the list with a log added; sets of keys are added to those that it has.
+
+    Args:
+        logs: the list.
+        new: the log.
+        instead: its newest set takes the place of all others: they were stolen, or are out of use.
 
     Raises:
         LedgerError: code bad_input, the log is there under another charter.
     """
     kept: list[WatchedLog] = []
+    if instead:
+        new = replace(new, key_sets=new.key_sets[-1:])
     for log in logs:
         if log.origin != new.origin:
             kept.append(log)
             continue
         if None not in (log.pin, new.pin) and log.pin != new.pin:
             raise LedgerError("bad_input", "the witness knows this log under another charter", field="pin")
-        sets = tuple(dict.fromkeys([*log.key_sets, *new.key_sets]))
+        sets = tuple(dict.fromkeys([*(() if instead else log.key_sets), *new.key_sets]))
         new = replace(new, key_sets=sets, pin=new.pin or log.pin, replay=new.replay or log.replay)
     return (*kept, new)
 

@@ -149,6 +149,7 @@ def proof_of(old: int, new: int) -> tuple[bytes, ...]:
             VerificationError,
             "unsupported",
         ),
+        (httpx.Response(302, headers={"Location": "http://xn--a/"}), StorageError, "not_reachable"),
         (httpx.Response(429), StorageError, "not_reachable"),
         (httpx.Response(503, headers={"Retry-After": "7"}), StorageError, "not_reachable"),
         (httpx.Response(500, content=b"x" * 1000), StorageError, "not_reachable"),

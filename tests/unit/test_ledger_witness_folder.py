@@ -162,6 +162,38 @@ def test_further_keys_are_added_to_a_log_and_another_charter_is_not() -> None:
         with_log([first], WatchedLog(ORIGIN, (key_set(),), Pin(ORIGIN, b"1" * 32)))
 
 
+def test_stolen_keys_are_put_out_of_the_list(made: Path) -> None:
+    def vkeys(name: str) -> list[str]:
+        return [part for key in key_set(name) for part in ("--vkey", format_vkey(key))]
+
+    run("add-log", str(made), *vkeys("keys"))
+    run("add-log", str(made), *vkeys("next"))
+    assert [log.key_sets for log in read_logs(made)] == [(key_set(), key_set("next"))]
+    run("add-log", str(made), *vkeys("next"), "--instead")
+    [log] = read_logs(made)
+    assert log.key_sets == (key_set("next"),)
+    with open_witness_folder(made, words) as folder:
+        witness = LogWitness(folder.signer, ORIGIN, log.key_sets[0], folder.state, lambda: NOW_S)
+        answer = witness.cosign(parse_add_checkpoint(body(0, note(5))))
+        assert not isinstance(answer, str)
+        assert answer.status == 403
+        assert isinstance(witness.cosign(parse_add_checkpoint(body(0, note(5, keys="next")))), str)
+    # Of a pinned ledger the charter's keys come first, and the newest last.
+    both = WatchedLog(ORIGIN, (key_set(), key_set("next")))
+    assert with_log([both], both, instead=True) == (WatchedLog(ORIGIN, (key_set("next"),)),)
+
+
+def test_a_directory_is_found_from_wherever_the_witness_is_started(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "ledger").found()
+    (tmp_path / "pin.json").write_bytes(format_pin(Pin(LEDGER, world.charter_hash)))
+    monkeypatch.chdir(tmp_path)
+    run("add-log", str(made), "--pin", "pin.json", "ledger", "--replay")
+    [log] = read_logs(made)
+    assert log.replay == str((tmp_path / "ledger").resolve())
+
+
 def test_the_log_lines_of_a_policy_with_one_origin_sign_together() -> None:
     keys = [*key_set(), foreign_signer().verifier_key]
     text = "".join(f"log {format_vkey(key)} https://x\n" for key in keys) + "quorum none\n"

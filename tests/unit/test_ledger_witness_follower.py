@@ -24,7 +24,7 @@ from ledger.service.log_witness import LogWitness
 from ledger.witness import head_replay
 from ledger.witness.follower import Follower
 from ledger.witness.logs import WatchedLog
-from ledger.witness.service import WitnessService
+from ledger.witness.service import MAX_WAITING, WitnessService
 from tests.support.ledgers import TinyLedger
 from tests.support.rotating_ledger import RotatingLedger
 from tests.support.witness_cases import body, proof_over
@@ -638,3 +638,76 @@ def test_after_a_start_a_history_that_was_not_cosigned_is_a_fork_and_is_not_foll
         assert (kept.size, kept.root, kept.is_fork) == (theirs.tree_size, root_hash(theirs.leaves), True)
 
     asyncio.run(run())
+
+
+def test_a_thief_of_log_keys_takes_no_place_of_the_honest_log(ledger: RotatingLedger, tmp_path: Path) -> None:
+    """He asks for as many heads of his own as may wait at once; the next who asks is the ledger."""
+    start, before = ledger.tree_size, list(ledger.leaves)
+    first = ledger.checkpoint()
+    ledger.issue(ledger.issuers["civil-1"])
+    ledger.close_epoch()
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(ledger, "")  # the head is shown only once it is cosigned
+        async with replaying(tmp_path / "state.db", ledger, shown, wait_s=8) as (client, _):
+            assert (await client.post("/add-checkpoint", content=body(0, first))).status_code == 200
+            requests = []
+            for number in range(MAX_WAITING):
+                forged = [*ledger.entries[:start], *[b"%d" % number] * 32]
+                proof = proof_over([leaf_hash(entry) for entry in forged], start)
+                requests.append(body(start, signed(ledger, forged), proof))
+            waiting = [asyncio.create_task(client.post("/add-checkpoint", content=item)) for item in requests]
+            await asyncio.sleep(0.05)
+            async with asyncio.timeout(5):
+                while (await ask(client, ledger, len(before))).status_code != 200:  # noqa: ASYNC110 - no sign
+                    await asyncio.sleep(0.05)
+            assert {(await task).status_code for task in waiting} <= {503, 409, 422}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("limit", [65_536, 0], ids=["in memory", "streamed"])
+def test_a_head_that_nobody_signed_makes_nobody_begin_again(
+    ledger: RotatingLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Whoever stands between takes the signatures off the heads: their entries are right all the same."""
+    begin, begun = head_replay.HeadReplay.begin_again, []
+
+    def count(replay: head_replay.HeadReplay) -> None:
+        begun.append(1)
+        begin(replay)
+
+    monkeypatch.setattr(head_replay.HeadReplay, "begin_again", count)
+    stranger = [Ed25519NoteSigner(ledger.origin, bytes(32))]
+
+    async def run() -> None:
+        shown = Shown()
+        shown.show(ledger)
+        async with replaying(tmp_path / "state.db", ledger, shown) as (client, _):
+            assert (await ask(client, ledger, 0)).status_code == 200
+            monkeypatch.setattr(head_replay, "_IN_MEMORY_ENTRIES", limit)
+            sizes, notes = [ledger.tree_size], []
+            leaves: list[list[bytes]] = []
+            for _ in range(2):
+                ledger.issue(ledger.issuers["civil-1"])
+                ledger.close_epoch()
+                sizes.append(ledger.tree_size)
+                notes.append(ledger.checkpoint())
+                leaves.append(list(ledger.leaves))
+            head = Checkpoint(ledger.origin, ledger.tree_size, root_hash(ledger.leaves))
+            shown.show(ledger, sign_checkpoint(head, stranger, 1))
+            await until_true(lambda: ready_at(client, ledger.tree_size))
+            await until_problem(client)
+            for old, note, known in zip(sizes, notes, leaves, strict=False):
+                request = body(old, note, proof_over(known, old))
+                answer = await client.post("/add-checkpoint", content=request)
+                assert answer.status_code == 200, answer.text
+            assert (await health(client))["replayed"] == ledger.tree_size
+            assert len(begun) == 1
+
+    asyncio.run(run())
+
+
+async def ready_at(client: httpx.AsyncClient, size: int) -> bool:
+    return bool((await health(client))["replayed"] >= size)

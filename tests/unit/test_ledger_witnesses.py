@@ -58,6 +58,13 @@ class Liar(Silent):
         return self.line
 
 
+class Broken(Silent):
+    """A witness of which the client has a defect."""
+
+    async def add_checkpoint(self, old_size: int, proof: Sequence[bytes], note: str) -> str:
+        raise RuntimeError("a defect")
+
+
 def source_of(entries: list[bytes]) -> EntrySource:
     return lambda start, stop: entries[start:stop]
 
@@ -107,6 +114,12 @@ def test_a_witness_that_fails_or_lies_never_blocks_registration(world: World, tm
     text, size = grown(world, clients, range(3))
     assert parse_checkpoint(parse_note(text).text).tree_size == size
     assert three.key.name not in {found.name for found in parse_note(text).signatures}
+
+
+def test_a_defect_in_asking_one_witness_ends_no_publishing(world: World, tmp_path: Path) -> None:
+    one, two, three = world.witnesses(tmp_path / "w")
+    text, size = grown(world, [LocalWitness(one), LocalWitness(two), Broken(three.key)], range(3))
+    assert parse_checkpoint(parse_note(text).text).tree_size == size
 
 
 def test_without_a_quorum_entries_are_taken_and_nothing_new_is_published(
