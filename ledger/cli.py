@@ -13,8 +13,6 @@ Commands that need the database or the network import them themselves: a governo
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import sys
 import time
@@ -23,26 +21,24 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ledger.audit_cli import audit_command
 from ledger.codes import EXIT_OK, exit_code
 from ledger.compare_cli import compare_command
 from ledger.core.cose_key import PublicKey
 from ledger.core.fields import parse_origin
 from ledger.core.merkle import leaf_hash
-from ledger.core.note import MAX_NOTE_SIZE
-from ledger.core.pin import PIN_MAX_BYTES, Pin, format_pin, parse_pin
+from ledger.core.pin import Pin, format_pin
 from ledger.core.policy import MAX_POLICY_SIZE
 from ledger.core.statement import MAX_ENTRY_BYTES
 from ledger.errors import CodedError, LedgerError
 from ledger.evidence_cli import app as evidence_app
-from ledger.evidence_cli import evidence_name, keep_evidence
 from ledger.explore_cli import explore_command
-from ledger.files import read_file, write_file
+from ledger.files import read_file, read_text, write_file
 from ledger.govern_cli import app as govern_app
 from ledger.govern_files import parse_charter_file, words_of
 from ledger.governor_keys import read_public_key
-from ledger.inspect import describe_entry, describe_report
+from ledger.inspect import describe_entry
 from ledger.keys_cli import app as keys_app
 from ledger.ledger_arguments import parse_number
 from ledger.prompts import passphrase_from
@@ -66,6 +62,7 @@ app.add_typer(govern_app, name="govern")
 app.add_typer(keys_app, name="keys")
 app.add_typer(evidence_app, name="evidence")
 app.command("explore")(explore_command)
+app.command("audit")(audit_command)
 app.command("compare")(compare_command)
 app.add_typer(witness_app, name="witness")
 app.add_typer(proof_app, name="proof")
@@ -128,7 +125,7 @@ def init(
         origin=origin,
         governors=tuple(_governor(item) for item in governor),
         threshold=threshold,
-        witness_policy=_text(witness_policy, MAX_POLICY_SIZE, "witness-policy"),
+        witness_policy=read_text(witness_policy, max_size=MAX_POLICY_SIZE, field="witness-policy"),
         epoch_ms=epoch_ms,
         profiles=dict(_profile(item) for item in profile or DEFAULT_PROFILES),
         random_bytes=secrets.token_bytes,
@@ -206,77 +203,6 @@ def serve(
     )
 
 
-@app.command("audit")
-def audit_command(
-    source: Annotated[str, typer.Argument(help="Directory, published copy or address of a ledger.")],
-    pin: Annotated[Path, typer.Option(help="File with origin and charter hash of the ledger.")],
-    against: Annotated[
-        Path | None, typer.Option(help="Checkpoint seen before; the ledger must be an extension of it.")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes; all processors if absent.", min=1, max=256)
-    ] = None,
-    allow_uncosigned: Annotated[
-        bool, typer.Option("--allow-uncosigned", help="Accept a ledger without a quorum of witnesses.")
-    ] = False,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the state of the last audit, to go on from there; it is kept up to date."
-        ),
-    ] = None,
-    pages: Annotated[
-        Path | None, typer.Option("--report", help="New folder for the report as pages to read and hand on.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    evidence: Annotated[
-        Path | None,
-        typer.Option(help="Directory for an evidence file of the violation, if one can be made."),
-    ] = None,
-) -> None:
-    """Replay a whole ledger: every signature, rule, seal, tile and head. Trusts nobody."""
-    from ledger.audit import audit
-    from ledger.audit.evidence import collect_evidence
-    from ledger.audit.history import History
-    from ledger.audit.html_report import AuditedLedger, check_new_folder, read_bad_entry, write_report
-
-    history = None if pages is None else History()
-    if pages is not None:
-        check_new_folder(pages)
-    pinned = parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
-    seen = None if against is None else _text(against, MAX_NOTE_SIZE, "against")
-    columns = (TextColumn("Replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_err, transient=True, disable=as_json) as progress:
-        task = progress.add_task("replay", total=None)
-        report = audit(
-            source,
-            pinned,
-            against=seen,
-            jobs=jobs or os.cpu_count() or 1,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-            allow_uncosigned=allow_uncosigned,
-            state=state,
-            remark=lambda text: _err.print(text, markup=False, highlight=False),
-            history=history,
-        )
-    if as_json:
-        typer.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in describe_report(report, against_given=against is not None):
-            _out.print(line)
-    wanted = evidence is not None or pages is not None
-    proof = collect_evidence(source, pinned, report, against=seen) if wanted else None
-    if evidence is not None:
-        for line in keep_evidence(evidence, report, proof):
-            _err.print(line)
-    if pages is not None and history is not None:
-        files = {} if proof is None else {evidence_name(report): proof}
-        audited = AuditedLedger(source, report, history, read_bad_entry(source, report), files)
-        _out.print(f"Report: {write_report(pages, audited, made_s=int(time.time()))}")
-    if not report.ok:
-        raise typer.Exit(exit_code(report.code))
-
-
 @app.command("inspect")
 def inspect_command(
     source: Annotated[
@@ -329,13 +255,6 @@ def _profile(item: str) -> tuple[str, tuple[int, int]]:
     if not vct or not separator:
         raise LedgerError("usage", "a profile is given as VCT=DIGESTS:DAYS", field="profile")
     return vct, (parse_number(digests, "DIGESTS"), parse_number(days, "DAYS"))
-
-
-def _text(path: Path, max_size: int, field: str) -> str:
-    try:
-        return read_file(path, max_size=max_size, field=field).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise LedgerError("bad_input", f"{path} is not a text in UTF-8", field=field) from error
 
 
 def _now_ms() -> int:

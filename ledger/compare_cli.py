@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -22,10 +22,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ledger.codes import EXIT_ALARM
 from ledger.core.pin import PIN_MAX_BYTES, Pin, parse_pin
 from ledger.errors import CodedError, LedgerError
-from ledger.explorer.comparison import Comparison, compare
-from ledger.explorer.copy import LedgerCopy
 from ledger.files import read_file, write_file
 from ledger.inspect import describe_entry
+
+if TYPE_CHECKING:  # reading a copy brings the database with it
+    from ledger.explorer.comparison import Comparison
+    from ledger.explorer.copy import LedgerCopy
 
 _out: Final = Console(highlight=False, soft_wrap=True, markup=False)
 _err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -41,6 +43,8 @@ def compare_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Find the first entry at which two copies of a ledger part; exit 3 if there is one."""
+    from ledger.explorer.comparison import compare
+
     pinned = parse_pin(read_file(pin, max_size=PIN_MAX_BYTES, field="pin"))
     with _copies((source, other), pinned, quiet=as_json) as copies:
         found = compare(*copies)
@@ -61,7 +65,8 @@ def compare_command(
 @contextmanager
 def _copies(names: tuple[str, str], pin: Pin, *, quiet: bool) -> Iterator[tuple[LedgerCopy, LedgerCopy]]:
     """Open and read both copies."""
-    from ledger.audit.source import open_source  # brings the database with it
+    from ledger.audit.source import open_source
+    from ledger.explorer.copy import LedgerCopy
 
     columns = (
         TextColumn("Reading {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

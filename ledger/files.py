@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import LedgerError, StorageError
-from ledger.store.lock import sync_directory
 
 OWNER_ONLY: Final = 0o600
 FOR_ALL: Final = 0o644
@@ -89,6 +88,25 @@ def read_file(path: Path, *, max_size: int, field: str) -> bytes:
     if len(data) > max_size:
         raise LedgerError("too_large", f"{path} has more than {max_size} bytes", field=field)
     return data
+
+
+def read_text(path: Path, *, max_size: int, field: str) -> str:
+    """Read a text in UTF-8; errors as `read_file`, and code bad_input for other bytes."""
+    try:
+        return read_file(path, max_size=max_size, field=field).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LedgerError("bad_input", f"{path} is not a text in UTF-8", field=field) from error
+
+
+def sync_directory(folder: Path) -> None:
+    """Make a rename inside a folder durable, where the system can."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _taken(path: Path) -> LedgerError:

@@ -23,8 +23,7 @@ from typing import Final, Self
 from filelock import FileLock, Timeout
 
 from ledger.errors import ForkAlarm, StorageError
-from ledger.files import FOR_ALL
-from ledger.store.lock import sync_directory
+from ledger.files import FOR_ALL, sync_directory
 
 ASIDE_NAME: Final = ".part"
 PARTIAL_SUFFIX: Final = ".p"

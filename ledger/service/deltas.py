@@ -21,7 +21,7 @@ from typing import Final
 
 from ledger.core.delta import make_delta
 from ledger.errors import StorageError
-from ledger.store.lock import sync_directory
+from ledger.files import sync_directory
 
 MAX_IDLE_DAYS: Final = 31
 """Days without any bundle that get a delta of their own, which only says that nothing changed."""

@@ -28,6 +28,7 @@ from ledger.core.key_history import LogKeys
 from ledger.core.ledger_verbs import format_service_keys
 from ledger.core.registry.ledger_terms import Terms
 from ledger.errors import StorageError
+from ledger.files import sync_directory
 from ledger.service.keys import (
     LOG_ED25519,
     LOG_MLDSA44,
@@ -42,7 +43,6 @@ from ledger.service.keys import (
     to_signer,
     write_key_file,
 )
-from ledger.store.lock import sync_directory
 
 _log: Final = logging.getLogger("safeconduct.ledger")
 NEXT_NAME: Final = "next"

@@ -13,7 +13,6 @@ it is never made anew, because a missing lock is a reason to stop.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -24,6 +23,7 @@ from typing import Final, Self
 from filelock import FileLock, Timeout
 
 from ledger.errors import ForkAlarm, StorageError
+from ledger.files import sync_directory
 from ledger.store.engine import connect_to_read
 
 LOCK_NAME: Final = "lock.db"
@@ -189,17 +189,6 @@ def hold_directory(data_dir: Path, what: str = "this ledger") -> Iterator[None]:
         yield
     finally:
         guard.release()
-
-
-def sync_directory(folder: Path) -> None:
-    """Make a rename inside a folder durable, where the system can."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from ledger.errors import StorageError
-from ledger.store.lock import sync_directory
+from ledger.files import sync_directory
 
 STATE_NAME: Final = "state.db"
 MAX_REFUSED: Final = 1_000

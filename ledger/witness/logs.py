@@ -26,8 +26,7 @@ from ledger.core.pin import Pin, make_pin
 from ledger.core.policy import LOG_TYPES, parse_policy
 from ledger.core.witness_protocol import KeySet
 from ledger.errors import CodedError, LedgerError, MalformedError, StorageError, VerificationError
-from ledger.files import read_file
-from ledger.store.lock import sync_directory
+from ledger.files import read_file, sync_directory
 
 LOGS_NAME: Final = "logs.json"
 MAX_LOGS: Final = 1_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -401,3 +402,12 @@ def test_a_local_witness_gives_a_line_that_a_policy_takes(console: Console) -> N
     assert console.run("witness", "make", "w1", "w1.example") == 1
     assert console.run("witness", "make", "w2", "has a space") == 1
     assert not (console.folder / "w2").exists()
+
+
+def test_the_command_line_loads_neither_database_nor_network_before_it_needs_them() -> None:
+    code = "import sys, ledger.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    heavy = {"alembic", "fastapi", "httpx", "jinja2", "sqlalchemy", "sqlmodel", "starlette", "uvicorn"}
+    assert not heavy & set(done.stdout.split())
