@@ -19,7 +19,7 @@ from ledger.core.claims import CredentialFacts
 from ledger.core.epoch import Item
 from ledger.core.registry import Registry
 from ledger.core.registry.governance import Effect
-from ledger.core.statement import Statement
+from ledger.core.statement import Statement, proven_claims
 
 
 @dataclass(slots=True)
@@ -130,10 +130,11 @@ class History:
         if statement.kind != "status":
             return
         change = statement.body
-        noted = self._month(statement.iss, month)
         if change.proof is not None:
-            noted.by_holders += len(change.rows)
+            # A holder signs in the name of the card; whose card it is stands in the card.
+            self._month(proven_claims(change).iss, month).by_holders += len(change.rows)
             return
+        noted = self._month(statement.iss, month)
         noted.changes.update((row.new, row.reason) for row in change.rows)
         assert self.registry is not None
         held = self.registry.places.quarantine.held.get(index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,7 +29,9 @@ from ledger.audit.html_report import (
 from ledger.audit.report import AuditReport
 from ledger.core.evidence import check_evidence
 from ledger.core.pin import format_pin
+from ledger.core.statement import is_padding, parse_statement
 from ledger.errors import LedgerError
+from tests.support.audited_ledgers import busy_ledger, store_ledger
 from tests.support.stored_ledgers import write_ledger
 from tests.unit.test_ledger_audit import (
     CREDENTIALS,
@@ -271,3 +274,27 @@ def test_the_pages_do_not_hand_on_what_opens_the_source(name: str, shown: str) -
     assert shown.encode() in pages
     assert b"secret" not in pages
     assert b"anna" not in pages
+
+
+def test_what_was_held_and_what_holders_did_stand_with_the_issuer(tmp_path: Path) -> None:
+    ledger = busy_ledger()
+    folder = store_ledger(tmp_path / "busy", ledger.pin, ledger.history)
+    history = History()
+    report = audit(str(folder), ledger.pin, history=history, allow_uncosigned=True)
+    assert report.ok
+    assert set(history.issuers) == {"civil-1", "health-1"}
+    months = history.issuers["civil-1"].months.values()
+    assert sum((month.changes for month in months), Counter()) == {(2, 4): 5, (1, 3): 30}
+    assert [sum(month.held for month in months), sum(month.by_holders for month in months)] == [30, 2]
+    signed = Counter(
+        statement.iss
+        for statement in (parse_statement(entry) for entry in ledger.entries if not is_padding(entry))
+        if statement.kind == "credential"
+    )
+    assert signed == {
+        name: sum(month.credentials for month in issuer.months.values())
+        for name, issuer in history.issuers.items()
+    }
+    page = Page(rendered(AuditedLedger("busy", report, history))["issuer-1.html"]).text
+    assert "5 suspended (contested)" in page
+    assert "30 withdrawn (withdrawn)" in page
