@@ -79,7 +79,10 @@ def add_head_pages(
     @app.post("/head", include_in_schema=False)
     async def post_head(request: Request) -> Response:
         """The comparison."""
-        parts = await read_parts(request)
+        try:
+            parts = await read_parts(request)
+        except CodedError as error:
+            return await run_in_threadpool(show, None, describe(error), http_status(error.code))
         return await run_in_threadpool(compare, [data for _, data in parts if data.strip()])
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.ledgers import TinyLedger
 from tests.unit.test_verifier_api import Client
 from tests.unit.test_verifier_pages import Page
-from verifier.api import create_app
+from verifier.api import BODY_MAX_BYTES, create_app
 from verifier.heads import head_picture, read_head
 from verifier.station import Station
 
@@ -105,3 +105,10 @@ def test_a_station_without_a_list_shows_nothing(tmp_path: Path) -> None:
     page = Page(Client(create_app(station)).get("/head").text)
     assert page.all("img") == []
     assert "No list is loaded, so there is nothing to show." in page.texts
+
+
+def test_a_request_that_is_too_large_gets_the_page_and_no_json(hut: Hut) -> None:
+    answer = hut.compare(bytes(BODY_MAX_BYTES + 1))
+    assert answer.status_code == 413
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "too_large" in Page(answer.text).text
