@@ -1,0 +1,10 @@
+/** Starts the page. */
+
+import { render } from "preact";
+import { PhoneStation } from "../keep/phone_station.ts";
+import { App } from "./app.tsx";
+import "./styles.css";
+
+const place = document.getElementById("app");
+if (!place) throw new Error("no place for the page");
+render(<App station={await PhoneStation.open()} />, place);

@@ -1,0 +1,40 @@
+/** What a phone keeps about its station; nothing of any person. */
+
+/** Where the station stands; it decides what is set at first. */
+export type Post = "border" | "shelter" | "desk";
+
+export interface Settings {
+  /** Code of a language file. */
+  readonly language: string;
+  /** Undefined before the first run is over. */
+  readonly post: Post | undefined;
+  /** Whether the five practice cards were passed. */
+  readonly practised: boolean;
+  readonly discreet: boolean;
+  readonly sound: boolean;
+  readonly vibration: boolean;
+  readonly staleAfterDays: number;
+  /** The station's name, which a key binding must be for; "" accepts none. */
+  readonly audience: string;
+  /** Whom to call: free words and a number, as the station wrote them; "" for none. */
+  readonly helpName: string;
+  readonly helpPhone: string;
+}
+
+export const FIRST_SETTINGS: Settings = {
+  language: "",
+  post: undefined,
+  practised: false,
+  discreet: false,
+  sound: false,
+  vibration: true,
+  staleAfterDays: 7,
+  audience: "",
+  helpName: "",
+  helpPhone: "",
+};
+
+/** Settings of a post: a shelter is discreet. */
+export function settingsOfPost(settings: Settings, post: Post): Settings {
+  return { ...settings, post, discreet: post === "shelter" };
+}

@@ -1,0 +1,17 @@
+/**
+ * How the page is built: `node node_modules/vite/bin/vite.js build` writes `dist/`, which is served below `/phone/`.
+ *
+ * Nothing is inlined and nothing is loaded from elsewhere: the page's Content-Security-Policy allows neither.
+ */
+
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  base: "./",
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    sourcemap: false,
+  },
+});
