@@ -85,7 +85,7 @@ def prepare(run: Run | None = None) -> Path | None:
             found = find()
             if found:
                 return found
-        _TRIED.write_text(f"{time.time():.0f}\n", encoding="ascii")
+        _TRIED.write_text(f"{int(time.time())}\n", encoding="ascii")
     print(f"No Chromium: its tests are left out. Install one, or name one in {VARIABLE}", flush=True)
     return None
 
