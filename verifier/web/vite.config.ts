@@ -5,7 +5,7 @@
  */
 
 import { defineConfig } from "vite";
-import { languages } from "./plugins/languages.ts";
+import { languages } from "./tools/languages.ts";
 
 export default defineConfig({
   base: "./",
