@@ -9,7 +9,7 @@ import { useCallback, useEffect, useErrorBoundary, useReducer, useState } from "
 import type { PhoneStation } from "../keep/phone_station.ts";
 import type { Settings } from "../keep/settings.ts";
 import { FirstRun } from "../practice/first_run.tsx";
-import { loadWords, useWords, type Words, WordsContext } from "../words/words.ts";
+import { chooseLanguage, loadWords, useWords, type Words, WordsContext } from "../words/words.ts";
 import { leaveByKeyboard } from "./leave.ts";
 import { StationScreens } from "./station_screens.tsx";
 
@@ -56,7 +56,7 @@ function useLanguage(language: string): Words | undefined {
   const [words, setWords] = useState<Words>();
   useEffect(() => {
     let isWanted = true;
-    void loadWords(language).then((loaded) => {
+    void loadWords(language || chooseLanguage(navigator.languages)).then((loaded) => {
       if (!isWanted) return;
       document.documentElement.lang = loaded.language;
       document.documentElement.dir = loaded.direction;
