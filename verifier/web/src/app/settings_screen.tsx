@@ -6,9 +6,10 @@ import { AUD_MAX_BYTES } from "../core/challenge.ts";
 import { encodeUtf8 } from "../core/bytes.ts";
 import { UNSEEN } from "../core/fields.ts";
 import { type Post, type Settings, settingsOfPost } from "../keep/settings.ts";
-import { Field, HelpFields, LanguageField, Switch, TextField } from "../practice/fields.tsx";
+import { Field, HelpFields, Switch, TextField } from "../practice/fields.tsx";
 import { POSTS } from "../practice/first_run.tsx";
 import { Heading } from "../practice/heading.tsx";
+import { LanguagePicker } from "../words/language_picker.tsx";
 import { useWords } from "../words/words.ts";
 import "./settings.css";
 
@@ -34,7 +35,7 @@ export function SettingsScreen({ settings, onSettings, onPractice, onDone }: Set
     <div class="screen settings">
       <Heading screen="settings">{words.text("phone.settings.title")}</Heading>
       <p class="soft">{words.text("phone.settings.saved")}</p>
-      <LanguageField language={words.language} onLanguage={(language) => change({ ...draft, language })} />
+      <LanguagePicker onLanguage={(language) => change({ ...draft, language })} />
       <StationPart draft={draft} change={change} />
       <SignalsPart draft={draft} change={change} />
       <section>

@@ -43,16 +43,16 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
           ))}
           {settings.discreet && <li>{words.text("phone.practice.remember_discreet")}</li>}
         </ul>
-        <footer class="practice-foot">
-          {hasMore && (
-            <button type="button" onClick={onMore}>
-              {words.text("phone.practice.more")}
-            </button>
-          )}
+        {hasMore && (
+          <button type="button" onClick={onMore}>
+            {words.text("phone.practice.more")}
+          </button>
+        )}
+        <div class="practice-foot">
           <button type="button" class="main" onClick={onDone}>
             {onLabel}
           </button>
-        </footer>
+        </div>
       </div>
     );
   }

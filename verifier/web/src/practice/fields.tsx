@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import type { Settings } from "../keep/settings.ts";
-import { LANGUAGES, useWords } from "../words/words.ts";
+import { useWords } from "../words/words.ts";
 import "./fields.css";
 
 const NAME_MAX = 80;
@@ -122,28 +122,5 @@ export function Switch({ label, hint, isOn, isDisabled = false, onSwitch }: Swit
         {hint}
       </p>
     </div>
-  );
-}
-
-export interface LanguageFieldProps {
-  readonly language: string;
-  readonly onLanguage: (language: string) => void;
-}
-
-/** The languages that have a file, each in its own name. */
-export function LanguageField({ language, onLanguage }: LanguageFieldProps) {
-  const words = useWords();
-  return (
-    <Field label={words.text("phone.settings.language")}>
-      {(names) => (
-        <select {...names} value={language} onChange={(event) => onLanguage(event.currentTarget.value)}>
-          {LANGUAGES.map(({ code, name, direction }) => (
-            <option value={code} lang={code} dir={direction} key={code}>
-              {name}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
   );
 }

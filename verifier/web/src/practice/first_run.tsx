@@ -5,14 +5,14 @@
  * that is switched off in the middle goes on where the settings say.
  */
 
-import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { type Post, type Settings, settingsOfPost } from "../keep/settings.ts";
+import { LanguagePicker } from "../words/language_picker.tsx";
 import { useWords } from "../words/words.ts";
 import { Drill } from "./drill.tsx";
 import { Heading } from "./heading.tsx";
-import { HelpFields, LanguageField } from "./fields.tsx";
-import { CardAndPerson, NothingKept, PostPicture, ThreePosts } from "./pictures.tsx";
+import { HelpFields } from "./fields.tsx";
+import { CardAndPerson, NothingKept, PostPicture } from "./pictures.tsx";
 import "./practice.css";
 
 export const POSTS: readonly Post[] = ["border", "shelter", "desk"];
@@ -27,7 +27,8 @@ type Page = "proves" | "privacy" | "station";
 /** Shown until `settings.post` is set and `settings.practised` is true. */
 export function FirstRun({ settings, onSettings }: FirstRunProps) {
   const words = useWords();
-  const [page, setPage] = useState<Page>("proves");
+  // Undefined at first: whoever listens to a page begins at its top, with the language.
+  const [page, setPage] = useState<Page>();
   if (settings.post) {
     const onDone = () => onSettings({ ...settings, practised: true });
     return (
@@ -37,8 +38,9 @@ export function FirstRun({ settings, onSettings }: FirstRunProps) {
     );
   }
   switch (page) {
+    case undefined:
     case "proves":
-      return <ProvesPage settings={settings} onSettings={onSettings} onNext={() => setPage("privacy")} />;
+      return <ProvesPage {...{ settings, onSettings }} isFirst={!page} onNext={() => setPage("privacy")} />;
     case "privacy":
       return <PrivacyPage onNext={() => setPage("station")} onBack={() => setPage("proves")} />;
     case "station":
@@ -46,25 +48,28 @@ export function FirstRun({ settings, onSettings }: FirstRunProps) {
   }
 }
 
+interface ProvesProps extends FirstRunProps {
+  /** Whether nothing was shown before. */
+  readonly isFirst: boolean;
+  readonly onNext: () => void;
+}
+
 /** Screen 1: what a check proves and what not, in the language that is chosen here. */
-function ProvesPage({ settings, onSettings, onNext }: FirstRunProps & { readonly onNext: () => void }) {
+function ProvesPage({ settings, onSettings, isFirst, onNext }: ProvesProps) {
   const words = useWords();
   const path = "phone.practice.proves";
   return (
     <main class="screen practice">
-      <LanguageField language={words.language} onLanguage={(language) => onSettings({ ...settings, language })} />
+      <LanguagePicker onLanguage={(language) => onSettings({ ...settings, language })} />
+      <Top step={1} />
       <CardAndPerson />
-      <Heading screen="proves">{words.text(`${path}.title`)}</Heading>
+      <Heading screen="proves" isQuiet={isFirst}>{words.text(`${path}.title`)}</Heading>
       <h2>{words.text(`${path}.can`)}</h2>
       <Points lines={words.lines(`${path}.can_lines`)} mark="yes" />
       <h2>{words.text(`${path}.cannot`)}</h2>
       <Points lines={words.lines(`${path}.cannot_lines`)} mark="no" />
       <p class="practice-key">{words.text(`${path}.guilt`)}</p>
-      <Foot step={1}>
-        <button type="button" class="main" onClick={onNext}>
-          {words.text("phone.practice.next")}
-        </button>
-      </Foot>
+      <Foot onNext={onNext} />
     </main>
   );
 }
@@ -75,14 +80,11 @@ function PrivacyPage({ onNext, onBack }: { readonly onNext: () => void; readonly
   const path = "phone.practice.privacy";
   return (
     <main class="screen practice">
+      <Top step={2} onBack={onBack} />
       <NothingKept />
       <Heading screen="privacy">{words.text(`${path}.title`)}</Heading>
       <Points lines={words.lines(`${path}.lines`)} mark="dot" />
-      <Foot step={2} onBack={onBack}>
-        <button type="button" class="main" onClick={onNext}>
-          {words.text("phone.practice.next")}
-        </button>
-      </Foot>
+      <Foot onNext={onNext} />
     </main>
   );
 }
@@ -96,7 +98,7 @@ function StationPage({ settings, onSettings, onBack }: FirstRunProps & { readonl
     onSettings({ ...settingsOfPost(settings, post), helpName: help.helpName, helpPhone: help.helpPhone });
   return (
     <main class="screen practice">
-      <ThreePosts />
+      <Top step={3} onBack={onBack} />
       <Heading screen="station">{words.text(`${path}.title`)}</Heading>
       <p>{words.text(`${path}.lead`)}</p>
       <details class="practice-help">
@@ -114,30 +116,34 @@ function StationPage({ settings, onSettings, onBack }: FirstRunProps & { readonl
           </button>
         ))}
       </div>
-      <Foot step={3} onBack={onBack} />
     </main>
   );
 }
 
-interface FootProps {
-  readonly step: number;
-  readonly onBack?: () => void;
-  readonly children?: ComponentChildren;
-}
-
-/** What stays at the lower edge: where one is, the way back, and the way on. */
-function Foot({ step, onBack, children }: FootProps) {
+/** The line at the top: where one is, and the way back. */
+function Top({ step, onBack }: { readonly step: number; readonly onBack?: () => void }) {
   const words = useWords();
   return (
-    <footer class="practice-foot">
-      <p class="soft practice-step">{words.text("phone.practice.step", { number: step, count: 3 })}</p>
+    <p class="practice-top">
       {onBack && (
         <button type="button" class="quiet" onClick={onBack}>
           {words.text("phone.practice.back")}
         </button>
       )}
-      {children}
-    </footer>
+      <span class="soft">{words.text("phone.practice.step", { number: step, count: 3 })}</span>
+    </p>
+  );
+}
+
+/** The way on, which stays at the lower edge however long the text is. */
+function Foot({ onNext }: { readonly onNext: () => void }) {
+  const words = useWords();
+  return (
+    <div class="practice-foot">
+      <button type="button" class="main" onClick={onNext}>
+        {words.text("phone.practice.next")}
+      </button>
+    </div>
   );
 }
 

@@ -2,15 +2,25 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import "./heading.css";
 
-export function Heading({ screen, children }: { readonly screen: string | number; readonly children: ComponentChildren }) {
+export interface HeadingProps {
+  /** What tells this screen from the one before. */
+  readonly screen: string | number;
+  /** Leaves the focus where it is. */
+  readonly isQuiet?: boolean;
+  readonly children: ComponentChildren;
+}
+
+export function Heading({ screen, isQuiet = false, children }: HeadingProps) {
   const place = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
+    if (isQuiet) return;
     window.scrollTo(0, 0);
     place.current?.focus({ preventScroll: true });
-  }, [screen]);
+  }, [screen, isQuiet]);
   return (
-    <h1 ref={place} tabIndex={-1}>
+    <h1 class="practice-heading" ref={place} tabIndex={-1}>
       {children}
     </h1>
   );

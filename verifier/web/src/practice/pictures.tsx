@@ -45,21 +45,6 @@ export function NothingKept() {
   );
 }
 
-/** Three doors: a barrier, a roof and a counter. */
-export function ThreePosts() {
-  return (
-    <Picture>
-      <BorderLines />
-      <g transform="translate(32 0)">
-        <ShelterLines />
-      </g>
-      <g transform="translate(64 0)">
-        <DeskLines />
-      </g>
-    </Picture>
-  );
-}
-
 function BorderLines() {
   return <path d="M6 50V26M2 50h8M6 30l20-8M12 28l2 4m4-7 2 4" />;
 }
