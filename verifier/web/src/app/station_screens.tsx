@@ -13,7 +13,6 @@ import type { PhoneStation } from "../keep/phone_station.ts";
 import type { Settings } from "../keep/settings.ts";
 import { Practice } from "../practice/practice.tsx";
 import { ScanScreen } from "../scan/scan_screen.tsx";
-import { HelpPanel } from "../show/help.tsx";
 import { ResultsScreen } from "../show/results_screen.tsx";
 import { useWords } from "../words/words.ts";
 import { ChallengeScreen, makeNonce } from "./challenge_screen.tsx";
@@ -34,7 +33,6 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
   const words = useWords();
   const [screen, setScreen] = useState<Screen>("scan");
   const [check, setCheck] = useState<Check>(NO_CHECK);
-  const [isHelping, setHelping] = useState(false);
   const [notice, setNotice] = useState("");
   const frames = useRef(new FramesRead()).current;
   const [, redraw] = useReducer<number, void>((count) => count + 1, 0);
@@ -93,8 +91,7 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
 
   return (
     <div class="station">
-      <TopBar station={station} onLists={() => end("lists")} onHelp={() => setHelping(true)} />
-      {isHelping && <HelpPanel settings={settings} onClose={() => setHelping(false)} />}
+      <TopBar station={station} />
       <p class="notice" role="status">
         {notice}
       </p>
@@ -130,6 +127,8 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
           settings={settings}
           onAgain={() => end("scan")}
           onTogether={() => goOn("together")}
+          hasHelp
+          treeSize={station.lists[0]?.treeSize}
           onSlip={check.verdicts.some(({ evidence }) => evidence?.sealedCount) ? () => goOn("slip") : undefined}
         />
       )}
