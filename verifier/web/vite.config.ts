@@ -5,9 +5,11 @@
  */
 
 import { defineConfig } from "vite";
+import { pageWorker } from "./build/worker.ts";
 
 export default defineConfig({
   base: "./",
+  plugins: [pageWorker("src/worker/worker.ts")],
   build: {
     target: "es2022",
     assetsInlineLimit: 0,
