@@ -5,8 +5,6 @@
  * version. The worker and its list are one file: nothing tells it later what belongs to the page.
  */
 
-/// <reference path="./node.d.ts" />
-
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,18 +15,15 @@ const WORKER = "worker.js";
 
 /** The plugin; `source` is the worker's own file. */
 export function pageWorker(source: string): Plugin {
-  let folder = "";
   return {
     name: "page-worker",
     apply: "build",
-    configResolved(config) {
-      folder = join(config.root, config.build.outDir);
-    },
-    closeBundle: {
+    writeBundle: {
       order: "post",
       sequential: true,
-      async handler() {
-        writeFileSync(join(folder, WORKER), await bundleWorker(source, listFiles(folder)));
+      async handler({ dir }) {
+        if (dir === undefined) throw new Error("the page is written to a folder");
+        writeFileSync(join(dir, WORKER), await bundleWorker(source, listFiles(dir)));
       },
     },
   };
