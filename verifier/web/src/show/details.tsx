@@ -58,7 +58,7 @@ function Ended({ verdict }: { readonly verdict: Verdict }) {
           <code translate={false}>{verdict.field}</code>
         </Fact>
       )}
-      <Fact name="steps_taken">{words.text("phone.show.details.not_finished")}</Fact>
+      <Fact name="rest">{words.text("phone.show.details.not_finished")}</Fact>
     </dl>
   );
 }
