@@ -6,11 +6,12 @@ import { AUD_MAX_BYTES } from "../core/challenge.ts";
 import { encodeUtf8 } from "../core/bytes.ts";
 import { UNSEEN } from "../core/fields.ts";
 import { type Post, type Settings, settingsOfPost } from "../keep/settings.ts";
-import { Field, HelpFields, Switch, TextField } from "../practice/fields.tsx";
+import { Field, HelpFields, TextField } from "../practice/fields.tsx";
 import { POSTS } from "../practice/first_run.tsx";
 import { Heading } from "../practice/heading.tsx";
 import { LanguagePicker } from "../words/language_picker.tsx";
 import { useWords } from "../words/words.ts";
+import { SignalsPart } from "./settings_signals.tsx";
 import "./settings.css";
 
 export interface SettingsProps {
@@ -56,7 +57,8 @@ export function SettingsScreen({ settings, onSettings, onPractice, onDone }: Set
   );
 }
 
-interface PartProps {
+/** A part of the settings: what they are, and what they become. */
+export interface PartProps {
   readonly draft: Settings;
   readonly change: (settings: Settings) => void;
 }
@@ -128,33 +130,6 @@ function AudienceField({ draft, change }: PartProps) {
 /** As `formatChallenge` asks, or empty for a station that accepts no key binding. */
 function isAudience(text: string): boolean {
   return !UNSEEN.test(text) && encodeUtf8(text).length <= AUD_MAX_BYTES;
-}
-
-/** How a result is told: on the screen, by sound, and in the hand. */
-function SignalsPart({ draft, change }: PartProps) {
-  const words = useWords();
-  return (
-    <section>
-      <h2>{words.text("phone.settings.signals")}</h2>
-      <Switch
-        label={words.text("phone.settings.discreet")}
-        hint={words.text("phone.settings.discreet_hint")}
-        isOn={draft.discreet}
-        onSwitch={(discreet) => change({ ...draft, discreet })}
-      />
-      <Switch
-        label={words.text("phone.settings.sound")}
-        hint={words.text("phone.settings.sound_hint")}
-        isOn={draft.sound}
-        onSwitch={(sound) => change({ ...draft, sound })}
-      />
-      <Switch
-        label={words.text("phone.settings.vibration")}
-        isOn={draft.vibration}
-        onSwitch={(vibration) => change({ ...draft, vibration })}
-      />
-    </section>
-  );
 }
 
 function AboutPart() {

@@ -26,7 +26,7 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
   const passed = steps.passed === undefined ? undefined : deck.cards[steps.passed];
   // One live region for all cards: what is said of the card before is heard while the next one appears.
   const told = (
-    <p class="practice-told" role="status">
+    <p class="lesson-told" role="status">
       {passed && words.text(`phone.practice.cards.${passed.name}.right_why`)}
     </p>
   );
@@ -34,10 +34,10 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
     const hasMore = steps.count < deck.cards.length;
     const onMore = () => setSteps(begin(deck.cards.length - steps.count, steps.count));
     return (
-      <div class="screen practice" key="drill">
+      <div class="screen lesson" key="drill">
         <Heading screen="over">{words.text("phone.practice.over")}</Heading>
         {told}
-        <ul class="practice-points">
+        <ul class="lesson-points">
           {words.lines("phone.practice.remember").map((line) => (
             <li>{line}</li>
           ))}
@@ -48,7 +48,7 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
             {words.text("phone.practice.more")}
           </button>
         )}
-        <div class="practice-foot">
+        <div class="lesson-foot">
           <button type="button" class="main" onClick={onDone}>
             {onLabel}
           </button>
@@ -60,12 +60,13 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
   const isForced = steps.card < FORCED_CARDS;
   const values = { number: steps.card + 1, count: FORCED_CARDS };
   return (
-    <div class="screen practice" key="drill">
+    <div class="screen lesson" key="drill">
       <Heading screen={steps.card}>
         {isForced ? words.text("phone.practice.card", values) : words.text("phone.practice.further_card")}
       </Heading>
       {told}
       <p>{words.text(`phone.practice.cards.${card.name}.story`)}</p>
+      <p class="soft">{words.text("phone.practice.lead")}</p>
       <Shown deck={deck} card={card} settings={settings} />
       <Question card={card} wrong={steps.wrong} onChoice={(choice) => setSteps(choose(steps, choice))} />
       {onLeave && (
@@ -81,13 +82,15 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
 function Shown({ deck, card, settings }: { readonly deck: Deck; readonly card: PracticeCard; readonly settings: Settings }) {
   const { verdicts, companion } = useMemo(() => judgePractice(deck, card), [deck, card]);
   return (
-    <div class="practice-shown">
+    <div class="lesson-shown">
       <ResultsScreen
         key={card.name}
         verdicts={verdicts}
         companion={companion}
         settings={{ ...settings, discreet: false }}
+        treeSize={deck.list.treeSize}
         practice
+        isPart
         onAgain={nothing}
       />
     </div>
@@ -109,16 +112,16 @@ function Question({ card, wrong, onChoice }: QuestionProps) {
     if (wrong) said.current?.scrollIntoView({ block: "nearest" });
   }, [wrong]);
   return (
-    <section class="practice-question" aria-labelledby="practice-question">
-      <h2 id="practice-question">{words.text("phone.practice.question")}</h2>
+    <section class="lesson-question" aria-labelledby="lesson-question">
+      <h2 id="lesson-question">{words.text("phone.practice.question")}</h2>
       {choicesOf(card.name).map((choice) => (
-        <button type="button" class="practice-choice" key={choice} onClick={() => onChoice(choice)}>
+        <button type="button" class="lesson-choice" key={choice} onClick={() => onChoice(choice)}>
           {words.text(`${path}.${choice}`)}
         </button>
       ))}
       <div role="status" ref={said}>
         {wrong && (
-          <p class="practice-wrong" key={wrong}>
+          <p class="lesson-wrong" key={wrong}>
             <strong>{words.text("phone.practice.once_more")}</strong> {words.text(`${path}.${wrong}_why`)}
           </p>
         )}

@@ -59,7 +59,7 @@ function ProvesPage({ settings, onSettings, isFirst, onNext }: ProvesProps) {
   const words = useWords();
   const path = "phone.practice.proves";
   return (
-    <main class="screen practice">
+    <main class="screen lesson">
       <LanguagePicker onLanguage={(language) => onSettings({ ...settings, language })} />
       <Top step={1} />
       <CardAndPerson />
@@ -68,7 +68,7 @@ function ProvesPage({ settings, onSettings, isFirst, onNext }: ProvesProps) {
       <Points lines={words.lines(`${path}.can_lines`)} mark="yes" />
       <h2>{words.text(`${path}.cannot`)}</h2>
       <Points lines={words.lines(`${path}.cannot_lines`)} mark="no" />
-      <p class="practice-key">{words.text(`${path}.guilt`)}</p>
+      <p class="lesson-key">{words.text(`${path}.guilt`)}</p>
       <Foot onNext={onNext} />
     </main>
   );
@@ -79,7 +79,7 @@ function PrivacyPage({ onNext, onBack }: { readonly onNext: () => void; readonly
   const words = useWords();
   const path = "phone.practice.privacy";
   return (
-    <main class="screen practice">
+    <main class="screen lesson">
       <Top step={2} onBack={onBack} />
       <NothingKept />
       <Heading screen="privacy">{words.text(`${path}.title`)}</Heading>
@@ -97,21 +97,21 @@ function StationPage({ settings, onSettings, onBack }: FirstRunProps & { readonl
   const choose = (post: Post) =>
     onSettings({ ...settingsOfPost(settings, post), helpName: help.helpName, helpPhone: help.helpPhone });
   return (
-    <main class="screen practice">
+    <main class="screen lesson">
       <Top step={3} onBack={onBack} />
       <Heading screen="station">{words.text(`${path}.title`)}</Heading>
       <p>{words.text(`${path}.lead`)}</p>
-      <details class="practice-help">
+      <details class="lesson-help">
         <summary>{words.text(`${path}.help`)}</summary>
         <HelpFields settings={help} onSettings={setHelp} />
       </details>
-      <div class="practice-posts">
+      <div class="lesson-posts">
         {POSTS.map((post) => (
-          <button type="button" class="practice-post" key={post} onClick={() => choose(post)}>
+          <button type="button" class="lesson-post" key={post} onClick={() => choose(post)}>
             <PostPicture post={post} />
             <span>
               <strong>{words.text(`phone.settings.posts.${post}`)}</strong>
-              <span class="practice-post-line">{words.text(`${path}.posts.${post}`)}</span>
+              <span class="lesson-post-line">{words.text(`${path}.posts.${post}`)}</span>
             </span>
           </button>
         ))}
@@ -124,7 +124,7 @@ function StationPage({ settings, onSettings, onBack }: FirstRunProps & { readonl
 function Top({ step, onBack }: { readonly step: number; readonly onBack?: () => void }) {
   const words = useWords();
   return (
-    <p class="practice-top">
+    <p class="lesson-top">
       {onBack && (
         <button type="button" class="quiet" onClick={onBack}>
           {words.text("phone.practice.back")}
@@ -139,7 +139,7 @@ function Top({ step, onBack }: { readonly step: number; readonly onBack?: () => 
 function Foot({ onNext }: { readonly onNext: () => void }) {
   const words = useWords();
   return (
-    <div class="practice-foot">
+    <div class="lesson-foot">
       <button type="button" class="main" onClick={onNext}>
         {words.text("phone.practice.next")}
       </button>
@@ -149,7 +149,7 @@ function Foot({ onNext }: { readonly onNext: () => void }) {
 
 function Points({ lines, mark }: { readonly lines: readonly string[]; readonly mark: "yes" | "no" | "dot" }) {
   return (
-    <ul class={`practice-points ${mark}`}>
+    <ul class={`lesson-points ${mark}`}>
       {lines.map((line) => (
         <li>{line}</li>
       ))}

@@ -20,7 +20,7 @@ export function Heading({ screen, isQuiet = false, children }: HeadingProps) {
     place.current?.focus({ preventScroll: true });
   }, [screen, isQuiet]);
   return (
-    <h1 class="practice-heading" ref={place} tabIndex={-1}>
+    <h1 class="lesson-heading" ref={place} tabIndex={-1}>
       {children}
     </h1>
   );

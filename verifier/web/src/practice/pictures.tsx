@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 function Picture({ children }: { readonly children: ComponentChildren }) {
   return (
     <svg
-      class="practice-picture"
+      class="lesson-picture"
       viewBox="0 0 96 64"
       fill="none"
       stroke="currentColor"
@@ -61,7 +61,7 @@ function DeskLines() {
 export function PostPicture({ post }: { readonly post: "border" | "shelter" | "desk" }) {
   return (
     <svg
-      class="practice-post-picture"
+      class="lesson-post-picture"
       viewBox="0 16 32 38"
       fill="none"
       stroke="currentColor"
