@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from scripts import browser as chromium
 from scripts import environment, web
 from tests.support.browser import Browsers, OpenPage
 from tests.support.browser_station import StationServer, built_once, served
 from tests.support.browser_world import World, make_world
+from tests.support.camera_videos import MakeVideo, make_video
 from tests.support.phone_page import PhonePage, phone_page
 
 
@@ -94,3 +96,15 @@ def open_page(browsers: Browsers) -> Iterator[OpenPage]:
             yield browsers.open_page
         finally:
             browsers.close_pages()
+
+
+@pytest.fixture
+def camera_video(tmp_path: Path) -> MakeVideo:
+    """Make the video of a printed card for `open_page(..., video=...)`: print, scene, and a seed."""
+
+    def make(card: Image.Image, scene: str = "clean", seed: int = 0) -> Path:
+        return make_video(
+            card, scene, tmp_path / f"{scene}-{seed}-{len(list(tmp_path.iterdir()))}.mjpeg", seed=seed
+        )
+
+    return make
