@@ -5,9 +5,11 @@
  */
 
 import { defineConfig } from "vite";
+import { languages } from "./tools/languages.ts";
 
 export default defineConfig({
   base: "./",
+  plugins: [languages()],
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

@@ -13,7 +13,7 @@ import { FirstRun } from "../practice/first_run.tsx";
 import { Practice } from "../practice/practice.tsx";
 import { ScanScreen } from "../scan/scan_screen.tsx";
 import { ResultsScreen } from "../show/results_screen.tsx";
-import { loadWords, type Words, WordsContext } from "../words/words.ts";
+import { chooseLanguage, loadWords, type Words, WordsContext } from "../words/words.ts";
 import { type Check, checkText, NO_CHECK } from "./check.ts";
 import { SettingsScreen } from "./settings_screen.tsx";
 
@@ -82,7 +82,7 @@ function useLanguage(language: string): Words | undefined {
   const [words, setWords] = useState<Words>();
   useEffect(() => {
     let isWanted = true;
-    void loadWords(language || navigator.language).then((loaded) => {
+    void loadWords(language || chooseLanguage(navigator.languages)).then((loaded) => {
       if (!isWanted) return;
       document.documentElement.lang = loaded.language;
       document.documentElement.dir = loaded.direction;
