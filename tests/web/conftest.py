@@ -16,10 +16,11 @@ from PIL import Image
 from scripts import browser as chromium
 from scripts import environment, web
 from tests.support.browser import Browsers, OpenPage
-from tests.support.browser_station import StationServer, built_once, served
+from tests.support.browser_station import StationServer, served
 from tests.support.browser_world import World, make_world
 from tests.support.camera_videos import MakeVideo, make_video
 from tests.support.phone_page import PhonePage, phone_page
+from verifier.phone_build import BuiltPage, load_page
 
 
 def _need_page() -> None:
@@ -39,11 +40,15 @@ def page() -> Iterator[PhonePage]:
 
 
 @pytest.fixture(scope="session")
-def built_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built page, made once for all processes of the run."""
+def built_page() -> BuiltPage:
+    """The page of these sources; built first where that was not done, once for all processes of the run."""
     _need_page()
-    base = tmp_path_factory.getbasetemp()
-    return built_once(base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base)
+    if os.environ.get(environment.READY_VARIABLE) != "ready":
+        web.prepare()
+    page = load_page()
+    if page is None:
+        pytest.skip("this environment has no built phone page: python3 -m scripts.web")
+    return page
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +59,7 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def station_server(
-    world: World, built_page: Path, tmp_path_factory: pytest.TempPathFactory
+    world: World, built_page: BuiltPage, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StationServer]:
     """A station with the list of today, for all tests; one that stops it starts its own (`fresh_station`)."""
     with served(world, tmp_path_factory.mktemp("station"), built_page) as server:
@@ -62,14 +67,14 @@ def station_server(
 
 
 @pytest.fixture
-def fresh_station(world: World, built_page: Path, tmp_path: Path) -> Iterator[StationServer]:
+def fresh_station(world: World, built_page: BuiltPage, tmp_path: Path) -> Iterator[StationServer]:
     """A station for one test, which may stop it or look through its folder."""
     with served(world, tmp_path / "station", built_page) as server:
         yield server
 
 
 @pytest.fixture
-def old_station(world: World, built_page: Path, tmp_path: Path) -> Iterator[StationServer]:
+def old_station(world: World, built_page: BuiltPage, tmp_path: Path) -> Iterator[StationServer]:
     """A station whose list is 19 days old."""
     with served(world, tmp_path / "old-station", built_page, old_list=True) as server:
         yield server
