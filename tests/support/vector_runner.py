@@ -78,7 +78,7 @@ def run_case(
     except EndedVerdict as verdict:
         return verdict.code, {"state": verdict.state}
     except ForkAlarm as alarm:
-        return alarm.code, {"index": alarm.index, "field": alarm.field}
+        return alarm.code, {"index": alarm.index, "field": alarm.field} if form == "registry" else {}
     except CodedError as error:
         return error.code, {}
 
@@ -313,7 +313,7 @@ def _delta(given: dict[str, str]) -> Result:
 
 def _frames(texts: Sequence[str]) -> Result:
     kind, message = join_frames(list(texts))
-    return {"kind": kind, "message": message.hex()}
+    return {"kind": kind, "size": len(message), "message_sha256": hashlib.sha256(message).hexdigest()}
 
 
 def _policy(given: dict[str, Any]) -> Result:

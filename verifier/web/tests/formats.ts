@@ -263,7 +263,7 @@ function codes(given: Input): Result {
 
 function frames(texts: readonly string[]): Result {
   const { kind, message } = joinFrames(texts);
-  return { kind, message: toHex(message) };
+  return { kind, size: message.length, message_sha256: toHex(sha256(message)) };
 }
 
 function challenge(text: string): Result {
