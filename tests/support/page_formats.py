@@ -61,8 +61,9 @@ def _verdict(given: dict[str, Any]) -> Result:
     return {**_shown(verdict), "index": evidence.ledger_index, "judged_s": evidence.judged_s}
 
 
-def _codes(given: dict[str, Any]) -> Result:
-    verdicts = judge_texts(
+def judge_codes(given: dict[str, Any]) -> list[Verdict]:
+    """Judge the texts of one scan with the bundles, slip and policy of an input of "codes"."""
+    return judge_texts(
         given["texts"],
         [_loaded[name] for name in given["bundles"]],
         given["now_s"],
@@ -72,6 +73,10 @@ def _codes(given: dict[str, Any]) -> Result:
             nonce=None if given["nonce"] is None else bytes.fromhex(given["nonce"]),
         ),
     )
+
+
+def _codes(given: dict[str, Any]) -> Result:
+    verdicts = judge_codes(given)
     evidence = [verdict.evidence for verdict in verdicts if verdict.evidence is not None]
     companion = check_companion(evidence)
     return {

@@ -40,6 +40,14 @@ def page() -> Iterator[PhonePage]:
 
 
 @pytest.fixture(scope="session")
+def page_words() -> Iterator[PhonePage]:
+    """The running words of the page, `verifier/web/tests/words.ts`; skipped as `page` is."""
+    _need_page()
+    with phone_page(web.FOLDER / "tests" / "words.ts") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def built_page() -> BuiltPage:
     """The page of these sources; built first where that was not done, once for all processes of the run."""
     _need_page()
