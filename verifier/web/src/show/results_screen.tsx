@@ -40,10 +40,12 @@ export interface ResultsProps {
   readonly treeSize?: number | undefined;
   /** The shell has "get help" on the screen already. */
   readonly hasHelp?: boolean | undefined;
+  /** Part of a screen that has a heading and buttons of its own, and keeps the focus. */
+  readonly isPart?: boolean | undefined;
 }
 
 export function ResultsScreen(props: ResultsProps) {
-  const { verdicts, companion, settings, practice = false, onAgain, onTogether, hasHelp = false } = props;
+  const { verdicts, companion, settings, practice = false, onAgain, onTogether, hasHelp = false, isPart = false } = props;
   const words = useWords();
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);
@@ -60,11 +62,13 @@ export function ResultsScreen(props: ResultsProps) {
   if (isCovered) return <section class="screen results" />;
   const { discreet } = settings;
   return (
-    <section class={`screen results${practice ? " practice" : ""}${discreet ? " discreet" : ""}`} aria-labelledby={id}>
+    <section class={`screen results${practice ? " practice" : ""}${discreet ? " discreet" : ""}`} aria-labelledby={isPart ? undefined : id}>
       {practice && <p class="practice-mark">{words.text("phone.show.practice_mark")}</p>}
-      <h1 id={id} ref={heading} tabIndex={-1}>
-        {words.text(discreet ? "phone.show.discreet.title" : "phone.show.title")}
-      </h1>
+      {!isPart && (
+        <h1 id={id} ref={heading} tabIndex={-1}>
+          {words.text(discreet ? "phone.show.discreet.title" : "phone.show.title")}
+        </h1>
+      )}
       {discreet ? (
         <Discreet
           results={results}
@@ -81,13 +85,15 @@ export function ResultsScreen(props: ResultsProps) {
           <Whole {...props} results={results} />
         </>
       )}
-      <div class="foot">
-        {isNoticed && <Notice />}
-        <button type="button" class="main" onClick={onAgain}>
-          {words.text("page.again")}
-        </button>
-        {!hasHelp && <Help settings={settings} />}
-      </div>
+      {!isPart && (
+        <div class="foot">
+          {isNoticed && <Notice />}
+          <button type="button" class="main" onClick={onAgain}>
+            {words.text("page.again")}
+          </button>
+          {!hasHelp && <Help settings={settings} />}
+        </div>
+      )}
     </section>
   );
 }
@@ -216,7 +222,7 @@ function Announcement({ results, companion }: Pick<ResultsProps, "companion"> & 
 function Notice() {
   const words = useWords();
   return (
-    <div class="notice">
+    <div class="leaving">
       <p role="status">{words.text("phone.show.leaving.notice", { count: NOTICE_MS / 1000 })}</p>
       <button type="button">{words.text("phone.show.leaving.keep")}</button>
     </div>
