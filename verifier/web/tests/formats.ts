@@ -62,7 +62,7 @@ export function load({ name, bundle }: Input): void {
   loaded.set(name, openTrustedList(fromHex(bundle.bundle), makePin(bundle.origin, bundle.charter)));
 }
 
-function lists(names: readonly string[]): TrustedList[] {
+export function lists(names: readonly string[]): TrustedList[] {
   return names.map((name) => {
     const trusted = loaded.get(name);
     if (!trusted) throw new Error(`no bundle of the name ${name} was loaded`);

@@ -1,4 +1,4 @@
-/** What `plugins/languages.ts` reads from the language files when the page is built. */
+/** What `tools/languages.ts` reads from the language files when the page is built. */
 declare module "virtual:languages" {
   import type { Language } from "./words.ts";
 
