@@ -41,7 +41,7 @@ BUILD_STAMP_NAME = "page.stamp"
 BESIDE = ("verifier/data", "credential/profiles")
 """Folders of the repository that the page is made of besides its own."""
 _STAGE = ".page"
-_NOT_IN_THE_PAGE = frozenset({"node_modules", DIST, "tests"})
+_NOT_IN_THE_PAGE = frozenset({"node_modules", DIST, _STAGE, "tests"})
 TYPE_PROJECTS = (".", "src/core", "src/worker")
 
 Run = Callable[[Sequence[str], Path], tuple[int, str]]
@@ -190,7 +190,7 @@ def _install(folder: Path, run: Run) -> None:
 
 def _build(folder: Path, run: Run) -> None:
     """Build the page aside and rename it into its place; what an interrupted build left goes first."""
-    stage = folder / "node_modules" / _STAGE
+    stage = folder / _STAGE
     shutil.rmtree(stage, ignore_errors=True)
     stamp = format_build_stamp(folder)  # of what is there now: a file that is changed meanwhile builds again
     vite = folder / "node_modules" / "vite" / "bin" / "vite.js"

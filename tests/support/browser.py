@@ -256,7 +256,9 @@ def _listen(phone: Phone) -> None:
         phone.requests.append(request.url)
 
     def note_message(message: ConsoleMessage) -> None:
-        phone.messages.append(f"{message.type}: {message.text}")
+        # The policy switches off what some other browser has.
+        if not message.text.startswith("Error with Permissions-Policy header: Unrecognized feature"):
+            phone.messages.append(f"{message.type}: {message.text}")
 
     phone.context.on("request", note_request)
     phone.page.on("console", note_message)

@@ -15,7 +15,6 @@ import contextlib
 import io
 import logging
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -25,27 +24,20 @@ from typing import Any, Final, Self
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
-from scripts import environment, web
 from tests.support.browser_world import World
 from verifier.api import create_app
+from verifier.phone_build import BuiltPage
 from verifier.station import Station
 
 PHONE: Final = "/phone/"
 _START_LIMIT_S: Final = 30
-_BUILD_LIMIT_S: Final = 180
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'; worker-src 'self'; manifest-src 'self'; media-src 'self' blob:; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types safeconduct"
-)
 
 
 class StationServer:
     """One station, served by a thread of this process."""
 
-    def __init__(self, world: World, folder: Path, page: Path, *, old_list: bool = False) -> None:
+    def __init__(self, world: World, folder: Path, page: BuiltPage, *, old_list: bool = False) -> None:
         """Make the station's folder and serve it.
 
         Args:
@@ -61,7 +53,7 @@ class StationServer:
         self.station = Station(folder)
         self.station.set_pin(world.pin)
         self.station.import_bundle(world.old_bundle if old_list else world.bundle)
-        self._app = _Recorder(_with_page(create_app(self.station), page), self.requests)
+        self._app = _Recorder(create_app(self.station, page=page), self.requests)
         self._socket = _listen(0)
         self.port: int = self._socket.getsockname()[1]
         self._server: uvicorn.Server | None = None
@@ -125,44 +117,6 @@ class StationServer:
         self._socket.close()
 
 
-def build_page(out: Path) -> Path:
-    """Build the phone page into a folder, as its users get it.
-
-    Raises:
-        AssertionError: it does not build; the text says what Vite said.
-    """
-    done = subprocess.run(
-        [
-            str(web.node()),
-            str(web.FOLDER / "node_modules" / "vite" / "bin" / "vite.js"),
-            "build",
-            "--outDir",
-            str(out),
-            "--emptyOutDir",
-            "--logLevel",
-            "error",
-        ],
-        cwd=web.FOLDER,
-        env=web.node_environment(),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=_BUILD_LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"the phone page does not build\n{done.stdout}\n{done.stderr}"
-    return out
-
-
-def built_once(shared: Path) -> Path:
-    """Build the page once for all processes of a test run; `shared` is a folder that all of them see."""
-    out = shared / "phone-page"
-    with environment.one_at_a_time(shared / "phone-page.lock"):
-        if not (out / "index.html").is_file():
-            build_page(out)
-    return out
-
-
 class _Recorder:
     """Writes down method and path of every request before the application sees it."""
 
@@ -177,20 +131,6 @@ class _Recorder:
         await self._app(scope, receive, send)
 
 
-def _with_page(app: FastAPI, page: Path) -> FastAPI:
-    """Serve the built page below `/phone/` with the headers of the product."""
-
-    @app.middleware("http")
-    async def add_policy(request: Any, answer: Any) -> Any:
-        response = await answer(request)
-        if request.url.path.startswith(PHONE):
-            response.headers["Content-Security-Policy"] = _POLICY
-        return response
-
-    app.mount(PHONE.rstrip("/"), StaticFiles(directory=page, html=True))
-    return app
-
-
 def _listen(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -199,7 +139,7 @@ def _listen(port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def served(world: World, folder: Path, page: Path, *, old_list: bool = False) -> Iterator[StationServer]:
+def served(world: World, folder: Path, page: BuiltPage, *, old_list: bool = False) -> Iterator[StationServer]:
     """Serve a station for as long as the context lasts."""
     with StationServer(world, folder, page, old_list=old_list) as server:
         yield server

@@ -126,7 +126,7 @@ def test_a_renamed_source_is_another_page(page: Path) -> None:
 
 def test_tests_and_what_is_installed_are_no_part_of_the_page(page: Path) -> None:
     before = web.format_build_stamp(page)
-    for name in ("tests", "node_modules", "dist"):
+    for name in ("tests", "node_modules", "dist", ".page"):
         (page / name).mkdir()
         (page / name / "more.ts").write_text("")
     assert web.format_build_stamp(page) == before
@@ -144,7 +144,7 @@ def test_a_page_that_does_not_build_leaves_the_older_one_and_says_why(page: Path
 def test_what_an_interrupted_build_left_is_taken_away_and_never_served(page: Path) -> None:
     web.prepare(page, Npm())
     (page / "dist" / web.BUILD_STAMP_NAME).unlink()
-    stage = page / "node_modules" / ".page"
+    stage = page / ".page"
     stage.mkdir()
     (stage / "other.js").write_text("")
     assert not web.is_built(page)

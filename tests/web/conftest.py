@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from scripts import browser as chromium
 from scripts import environment, web
 from tests.support.browser import Browsers, OpenPage
-from tests.support.browser_station import StationServer, built_once, served
+from tests.support.browser_station import StationServer, served
 from tests.support.browser_world import World, make_world
+from tests.support.camera_videos import MakeVideo, make_video
 from tests.support.phone_page import PhonePage, phone_page
+from verifier.phone_build import BuiltPage, load_page
 
 
 def _need_page() -> None:
@@ -45,11 +48,15 @@ def page_words() -> Iterator[PhonePage]:
 
 
 @pytest.fixture(scope="session")
-def built_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built page, made once for all processes of the run."""
+def built_page() -> BuiltPage:
+    """The page of these sources; built first where that was not done, once for all processes of the run."""
     _need_page()
-    base = tmp_path_factory.getbasetemp()
-    return built_once(base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base)
+    if os.environ.get(environment.READY_VARIABLE) != "ready":
+        web.prepare()
+    page = load_page()
+    if page is None:
+        pytest.skip("this environment has no built phone page: python3 -m scripts.web")
+    return page
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +67,7 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def station_server(
-    world: World, built_page: Path, tmp_path_factory: pytest.TempPathFactory
+    world: World, built_page: BuiltPage, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StationServer]:
     """A station with the list of today, for all tests; one that stops it starts its own (`fresh_station`)."""
     with served(world, tmp_path_factory.mktemp("station"), built_page) as server:
@@ -68,14 +75,14 @@ def station_server(
 
 
 @pytest.fixture
-def fresh_station(world: World, built_page: Path, tmp_path: Path) -> Iterator[StationServer]:
+def fresh_station(world: World, built_page: BuiltPage, tmp_path: Path) -> Iterator[StationServer]:
     """A station for one test, which may stop it or look through its folder."""
     with served(world, tmp_path / "station", built_page) as server:
         yield server
 
 
 @pytest.fixture
-def old_station(world: World, built_page: Path, tmp_path: Path) -> Iterator[StationServer]:
+def old_station(world: World, built_page: BuiltPage, tmp_path: Path) -> Iterator[StationServer]:
     """A station whose list is 19 days old."""
     with served(world, tmp_path / "old-station", built_page, old_list=True) as server:
         yield server
@@ -102,3 +109,15 @@ def open_page(browsers: Browsers) -> Iterator[OpenPage]:
             yield browsers.open_page
         finally:
             browsers.close_pages()
+
+
+@pytest.fixture
+def camera_video(tmp_path: Path) -> MakeVideo:
+    """Make the video of a printed card for `open_page(..., video=...)`: print, scene, and a seed."""
+
+    def make(card: Image.Image, scene: str = "clean", seed: int = 0) -> Path:
+        return make_video(
+            card, scene, tmp_path / f"{scene}-{seed}-{len(list(tmp_path.iterdir()))}.mjpeg", seed=seed
+        )
+
+    return make
