@@ -1,8 +1,8 @@
 """Python and the phone page agree on what is damaged: mutations of the vectors, seeded, asked of both.
 
 Every format is asked 2,000 times in every run; `SAFECONDUCT_MUTATIONS=20000 python3 scripts/test tests/web` asks more,
-and `SAFECONDUCT_MUTATIONS_SEED` others. What only a signer can make is dear and is asked less often. A difference prints the inputs, which
-make a vector.
+and `SAFECONDUCT_MUTATIONS_SEED` others. What only a signer can make is dear and is asked less often. A difference
+prints the inputs, which make a vector.
 """
 
 from __future__ import annotations
