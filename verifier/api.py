@@ -4,6 +4,7 @@
     POST /verify   a code as text, JSON or an image; 200 with the verdict, for every verdict
     GET /list      which list is loaded and how old it is
     GET /healthz   whether the process answers
+    GET /phone/    the phone page, and the lists for it (verifier/phone.py)
 
 A scan is held in memory for as long as it takes to answer and nowhere else: no body is logged, nothing is
 spooled to a disk, and every answer forbids caching. No verdict causes a network request.
@@ -35,6 +36,8 @@ from verifier.core.trusted_list import TrustedList
 from verifier.core.verdict import CLOCK_AHEAD_S, DEFAULT_POLICY, StationPolicy
 from verifier.images import read_codes
 from verifier.pages import add_station_pages
+from verifier.phone import add_phone_page
+from verifier.phone_build import BuiltPage, load_page
 from verifier.report import Report, scan
 from verifier.station import Station
 from verifier.words import load_wording
@@ -57,6 +60,7 @@ def create_app(
     *,
     policy: StationPolicy = DEFAULT_POLICY,
     now_s: Callable[[], int] | None = None,
+    page: BuiltPage | None = None,
 ) -> FastAPI:
     """Return the service of one station.
 
@@ -65,6 +69,7 @@ def create_app(
         policy: from when on the list counts as stale, and the station's name for key bindings; the nonce
             comes with each request.
         now_s: the device's clock, seconds since 1970; for tests.
+        page: the build of the phone page; the one in the package where none is given.
     """
     clock_s = now_s or _clock_s
     app = FastAPI(
@@ -77,7 +82,8 @@ def create_app(
     @app.middleware("http")
     async def forbid_caching(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await answer(request)
-        response.headers["Cache-Control"] = _NO_STORE
+        # Only the phone page says otherwise: its files are the same for everybody.
+        response.headers.setdefault("Cache-Control", _NO_STORE)
         return response
 
     @app.exception_handler(CodedError)
@@ -108,6 +114,8 @@ def create_app(
         judge=lambda parts: _judge_parts(parts, station, clock_s(), policy),
         clock_s=clock_s,
     )
+
+    add_phone_page(app, station, page=page or load_page())
 
     @app.get("/list")
     def describe_list() -> dict[str, Any]:

@@ -10,6 +10,7 @@ in the whole list only. Whatever is fetched is verified by the station like a fi
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -19,6 +20,7 @@ from ledger.core.delta import apply_delta
 from ledger.errors import BundleError, MalformedError, StorageError
 from verifier.core.trusted_list import TrustedList
 from verifier.fetch import fetch_bundle, fetch_delta, fetch_origin
+from verifier.kept_deltas import DeltaShelf
 from verifier.station import Station
 
 MAX_DELTAS: Final = 31
@@ -75,7 +77,9 @@ def sync_station(
             data, received, deltas = _follow_deltas(target, url, now_s, ask)
             trusted = None if data is None else _import_followed(target, data)
             if trusted is not None:
-                return Synced(target, trusted, received, deltas)
+                with suppress(StorageError):  # they save data of phones, and nothing hangs on them
+                    DeltaShelf(target.folder).keep(deltas)
+                return Synced(target, trusted, received, len(deltas))
     data = ask.bundle(url)
     trusted = station.import_bundle(data)
     ledger = station.ledger_of(trusted.origin) or station
@@ -102,24 +106,27 @@ def _ledger_at(station: Station, url: str, ask: Fetchers) -> Station | None:
     return None if origin is None else station.ledger_of(origin)
 
 
-def _follow_deltas(ledger: Station, url: str, now_s: int, ask: Fetchers) -> tuple[bytes | None, int, int]:
-    """Return the bundle that all missing deltas lead to, or None, the data used, and how many they were."""
-    received = deltas = 0
+def _follow_deltas(
+    ledger: Station, url: str, now_s: int, ask: Fetchers
+) -> tuple[bytes | None, int, dict[date, bytes]]:
+    """Return the bundle that all missing deltas lead to, or None, the data used, and the deltas by their day."""
+    received = 0
+    deltas: dict[date, bytes] = {}
     try:
         trusted = ledger.trusted()
         days = [] if trusted is None else missing_days(trusted.now_min_s, now_s)
         if not days:
-            return None, 0, 0
+            return None, 0, {}
         at_hand = data = ledger.export_bundle()
         for day in days:
             delta = ask.delta(url, day)
             if delta is None:
-                return None, received, 0
+                return None, received, {}
             received += len(delta)
             data = apply_delta(data, delta)
-            deltas += 1
+            deltas[day] = delta
     except (BundleError, MalformedError, StorageError):
-        return None, received, 0  # the whole list says what is the matter
+        return None, received, {}  # the whole list says what is the matter
     return (None if data == at_hand else data), received, deltas
 
 

@@ -7,7 +7,6 @@ station takes from a bundle (`opened`), single signatures, deltas that are made,
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from credential.core.qr_text import recognise
@@ -16,7 +15,9 @@ from ledger.core.cose_key import PublicKey
 from ledger.core.delta import make_delta
 from ledger.core.pin import Pin
 from ledger.errors import MalformedError
-from tests.support.vector_runner import RUNNERS, STATION_RUNNERS, Result
+from tests.support import vector_runner
+from tests.support.vector_runner import RUNNERS, STATION_RUNNERS, Lists, Result
+from verifier.core.evidence import Verdict
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList
 
@@ -36,6 +37,11 @@ def _load(given: dict[str, Any]) -> Result:
     pin = Pin(bundle["origin"], bytes.fromhex(bundle["charter"]))
     _loaded[given["name"]] = open_bundle(bytes.fromhex(bundle["bundle"]), pin)
     return {}
+
+
+def judge_codes(given: dict[str, Any]) -> list[Verdict]:
+    """Judge the texts of one scan with the bundles, slip and policy of an input of "codes"."""
+    return vector_runner.judge_codes(given, _loaded.__getitem__)
 
 
 def _sd_cwt(given: dict[str, Any]) -> Result:
@@ -80,9 +86,13 @@ def _make_delta(given: dict[str, str]) -> Result:
     return {"delta": make_delta(bytes.fromhex(given["old"]), bytes.fromhex(given["new"])).hex()}
 
 
+def _at_hand(run: Callable[[Any, Lists], Result]) -> Callable[[Any], Result]:
+    return lambda given: run(given, _loaded.__getitem__)
+
+
 FORMATS: Final[dict[str, Callable[[Any], Result]]] = {
     **{form: run for form, run in RUNNERS.items() if form not in NOT_FOR_A_STATION},
-    **{form: partial(run, lists=_loaded.__getitem__) for form, run in STATION_RUNNERS.items()},
+    **{form: _at_hand(run) for form, run in STATION_RUNNERS.items()},
     "sd_cwt": _sd_cwt,
     "load": _load,
     "make_delta": _make_delta,

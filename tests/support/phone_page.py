@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from ledger.errors import CodedError
@@ -55,10 +56,10 @@ class PhonePage:
 
 
 @contextmanager
-def phone_page() -> Iterator[PhonePage]:
-    """Run the page's core for as long as the context lasts."""
+def phone_page(runner: Path = RUNNER) -> Iterator[PhonePage]:
+    """Run the page's core, or another part of it, for as long as the context lasts."""
     process = subprocess.Popen(
-        [str(web.node()), "--disable-warning=ExperimentalWarning", str(RUNNER)],
+        [str(web.node()), "--disable-warning=ExperimentalWarning", str(runner)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

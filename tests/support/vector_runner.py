@@ -368,9 +368,9 @@ def _verdict(given: dict[str, Any], lists: Lists) -> Result:
     return {**_shown(verdict), "index": evidence.ledger_index, "judged_s": evidence.judged_s}
 
 
-def _codes(given: dict[str, Any], lists: Lists) -> Result:
+def judge_codes(given: dict[str, Any], lists: Lists) -> list[Verdict]:
     """Judge several codes that are read together, perhaps with a slip or for a station that asks for a token."""
-    verdicts = judge_texts(
+    return judge_texts(
         given["texts"],
         [lists(name) for name in given["bundles"]],
         given["now_s"],
@@ -380,6 +380,10 @@ def _codes(given: dict[str, Any], lists: Lists) -> Result:
             nonce=None if given["nonce"] is None else bytes.fromhex(given["nonce"]),
         ),
     )
+
+
+def _codes(given: dict[str, Any], lists: Lists) -> Result:
+    verdicts = judge_codes(given, lists)
     evidence = [verdict.evidence for verdict in verdicts if verdict.evidence is not None]
     companion = check_companion(evidence)
     return {

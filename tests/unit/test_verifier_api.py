@@ -216,7 +216,12 @@ def test_a_thousand_scans_leave_no_residue(tmp_path: Path, caplog: pytest.LogCap
 
 def test_the_description_of_the_service_names_its_bodies(desk: Desk) -> None:
     described = desk.client.get("/openapi.json").json()
-    assert set(described["paths"]) == {"/verify", "/list", "/healthz"}
+    phone = {
+        "/phone/station.json",
+        "/phone/ledgers/{number}/bundle",
+        "/phone/ledgers/{number}/deltas/{day}",
+    }
+    assert set(described["paths"]) == {"/verify", "/list", "/healthz"} | phone
     assert "image/*" in described["paths"]["/verify"]["post"]["requestBody"]["content"]
 
 

@@ -66,7 +66,7 @@ def load_bundles(page: PhonePage, names: Iterable[str]) -> None:
 
 def compare(page: PhonePage, questions: Sequence[Question]) -> list[Answer]:
     """Ask both readers everything; return the answers, on which they agree."""
-    answers = []
+    answers: list[tuple[Question, Answer, Answer]] = []
     with ThreadPoolExecutor(1) as pool:
         for start in range(0, len(questions), _BATCH):
             batch = questions[start : start + _BATCH]

@@ -63,7 +63,7 @@ export function load({ name, bundle }: Input): void {
   loaded.set(name, openTrustedList(fromHex(bundle.bundle), makePin(bundle.origin, bundle.charter)));
 }
 
-function lists(names: readonly string[]): TrustedList[] {
+export function lists(names: readonly string[]): TrustedList[] {
   return names.map((name) => {
     const trusted = loaded.get(name);
     if (!trusted) throw new Error(`no bundle of the name ${name} was loaded`);
@@ -241,14 +241,19 @@ function verdict(given: Input): Result | VerdictCode {
   return { ...verdictJson(found), index: evidence.ledgerIndex ?? null, judged_s: evidence.judgedS };
 }
 
-function codes(given: Input): Result {
-  const verdicts = judgeTexts(
+/** Judge the texts of one scan with the bundles, slip and policy of an input. */
+export function judgeCodes(given: Input): Verdict[] {
+  return judgeTexts(
     given.texts,
     lists(given.bundles),
     given.now_s,
     given.slip === null ? undefined : parseSealKeys(given.slip),
     { ...DEFAULT_POLICY, audience: given.audience, nonce: given.nonce === null ? undefined : fromHex(given.nonce) },
   );
+}
+
+function codes(given: Input): Result {
+  const verdicts = judgeCodes(given);
   const evidence = verdicts.flatMap((one): Evidence[] => (one.evidence ? [one.evidence] : []));
   const companion = checkCompanion(evidence);
   return {

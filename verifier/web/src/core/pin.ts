@@ -1,4 +1,8 @@
-/** The pin: which one ledger a station believes (docs/protocol.md, sections 3 and 9). */
+/**
+ * The pin: which one ledger a station believes (docs/protocol.md, sections 3 and 9).
+ *
+ * Origins at `practice.invalid` are those of practice cards, whose keys everybody can make: no pin names one.
+ */
 
 import { encodeUtf8, fromHex } from "./bytes.ts";
 import { CodedError } from "./errors.ts";
@@ -6,6 +10,7 @@ import { parseOrigin } from "./fields.ts";
 
 const PIN_MAX_BYTES = 4_096;
 const CELL_SIZE = 16;
+const PRACTICE_HOST = "practice.invalid";
 const HEX_HASH = /^[0-9a-f]{64}$/;
 const STRINGS = /"(?:[^"\\]|\\.)*"/g;
 /** Outside strings: a number that is spelled with a fraction or an exponent; 16.0 is no size elsewhere. */
@@ -42,15 +47,25 @@ export function parsePin(text: string): Pin {
   return { ...makePin(origin, charter), least: makeLeast(tree) };
 }
 
-/** Return the pin of an origin and the charter's leaf hash in hex; throws bad_input for what is neither. */
+/**
+ * Return the pin of an origin and the charter's leaf hash in hex; throws bad_input for what is neither, and for the
+ * origin of practice cards.
+ */
 export function makePin(origin: string, charterHex: string): Pin {
   try {
     parseOrigin(origin, "origin");
   } catch {
     throw badInput("an origin is a URL without scheme", "origin");
   }
+  if (isPractice(origin)) throw badInput("practice cards are never believed", "origin");
   if (!HEX_HASH.test(charterHex)) throw badInput("a charter hash is 64 small hex digits", "charter");
   return { origin, charterHash: fromHex(charterHex), least: undefined };
+}
+
+/** Whether an origin is one of practice cards, which nobody may believe. */
+export function isPractice(origin: string): boolean {
+  const host = origin.split(/[:/]/, 1)[0]!.toLowerCase().replace(/\.+$/, "");
+  return host === PRACTICE_HOST || host.endsWith(`.${PRACTICE_HOST}`);
 }
 
 interface LeastForm {
