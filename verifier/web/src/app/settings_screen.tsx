@@ -33,7 +33,7 @@ export function SettingsScreen({ settings, onSettings, onPractice, onDone }: Set
     onSettings(next);
   };
   return (
-    <div class="screen settings">
+    <main class="screen settings">
       <Heading screen="settings">{words.text("phone.settings.title")}</Heading>
       <p class="soft">{words.text("phone.settings.saved")}</p>
       <LanguagePicker onLanguage={(language) => change({ ...draft, language })} />
@@ -53,7 +53,7 @@ export function SettingsScreen({ settings, onSettings, onPractice, onDone }: Set
       <button type="button" class="main" onClick={onDone}>
         {words.text("phone.settings.done")}
       </button>
-    </div>
+    </main>
   );
 }
 

@@ -31,11 +31,7 @@ export function FirstRun({ settings, onSettings }: FirstRunProps) {
   const [page, setPage] = useState<Page>();
   if (settings.post) {
     const onDone = () => onSettings({ ...settings, practised: true });
-    return (
-      <main>
-        <Drill settings={settings} onLabel={words.text("phone.practice.start")} onDone={onDone} />
-      </main>
-    );
+    return <Drill settings={settings} onLabel={words.text("phone.practice.start")} onDone={onDone} />;
   }
   switch (page) {
     case undefined:
