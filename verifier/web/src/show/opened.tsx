@@ -65,11 +65,14 @@ interface PanelProps extends OpenedProps {
 function OpenedPanel({ opened, practice, isLow, onUse, onHide }: PanelProps) {
   const words = useWords();
   const parts = useMemo(() => openedParts(opened, words), [opened, words]);
+  // Help and the way out, in the head of the page, stay where they are.
+  const topPx = useMemo(() => Math.max(0, document.querySelector("header")?.getBoundingClientRect().bottom ?? 0), []);
   return (
     <div
       class={`opened-panel${isLow ? " low" : ""}`}
       role="group"
       aria-label={words.text("phone.show.opened.title")}
+      style={{ insetBlockStart: `${topPx}px` }}
       onContextMenu={(event) => event.preventDefault()}
       onPointerDown={onUse}
       onScroll={onUse}

@@ -222,7 +222,7 @@ function Announcement({ results, companion }: Pick<ResultsProps, "companion"> & 
 function Notice() {
   const words = useWords();
   return (
-    <div class="notice">
+    <div class="leaving">
       <p role="status">{words.text("phone.show.leaving.notice", { count: NOTICE_MS / 1000 })}</p>
       <button type="button">{words.text("phone.show.leaving.keep")}</button>
     </div>
