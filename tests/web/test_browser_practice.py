@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
@@ -170,6 +171,32 @@ def test_a_practice_card_is_never_confirmed_by_a_station(
         page.get_by_text(WORDS["states"]["unknown_issuer"]["word"], exact=True).first.wait_for()
         assert WORDS["states"]["confirmed"]["word"] not in phone.seen()
         page.get_by_role("button", name=WORDS["page"]["again"]).click()
+
+
+def test_a_phone_takes_neither_pin_nor_list_of_the_practice_cards(
+    station_server: StationServer, open_page: OpenPage
+) -> None:
+    deck = json.loads(make_practice.DECK.read_text("utf-8"))
+    phone = open_page(station_server.url, camera="none")
+    worker = Worker(phone)
+    worker.first_run()
+    worker.drill()
+    worker.touch(PRACTICE["start"])
+    worker.touch(WORDS["phone"]["app"]["tabs"]["lists"])
+    keep = WORDS["phone"]["keep"]
+    field = phone.page.get_by_label(keep["update"]["file_hint"])
+    pin = json.dumps(deck["pin"]).encode()
+    for name, data, code in (
+        ("pin.json", pin, "bad_input_origin"),
+        ("bundle.cbor", b64decode(deck["bundle"]), "bundle_invalid"),
+    ):
+        field.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": data})
+        phone.page.get_by_text(keep["refused"][code], exact=True).wait_for()
+    assert make_practice.ORIGIN not in phone.seen()
+    phone.page.reload()
+    worker.touch(WORDS["phone"]["app"]["tabs"]["lists"])
+    worker.sees(keep["title"])
+    assert make_practice.ORIGIN not in phone.seen()
 
 
 def test_a_practice_card_before_the_camera_is_not_confirmed(
