@@ -8,6 +8,7 @@
 import { useState } from "preact/hooks";
 import { type Post, type Settings, settingsOfPost } from "../keep/settings.ts";
 import { LanguagePicker } from "../words/language_picker.tsx";
+import { ReviewNotice } from "../words/review_notice.tsx";
 import { useWords } from "../words/words.ts";
 import { Drill } from "./drill.tsx";
 import { Heading } from "./heading.tsx";
@@ -57,6 +58,7 @@ function ProvesPage({ settings, onSettings, isFirst, onNext }: ProvesProps) {
   return (
     <main class="screen lesson">
       <LanguagePicker onLanguage={(language) => onSettings({ ...settings, language })} />
+      <ReviewNotice />
       <Top step={1} />
       <CardAndPerson />
       <Heading screen="proves" isQuiet={isFirst}>{words.text(`${path}.title`)}</Heading>
@@ -64,7 +66,7 @@ function ProvesPage({ settings, onSettings, isFirst, onNext }: ProvesProps) {
       <Points lines={words.lines(`${path}.can_lines`)} mark="yes" />
       <h2>{words.text(`${path}.cannot`)}</h2>
       <Points lines={words.lines(`${path}.cannot_lines`)} mark="no" />
-      <p class="lesson-key">{words.text(`${path}.guilt`)}</p>
+      <p class="lesson-key">{words.text(`${path}.against`)}</p>
       <Foot onNext={onNext} />
     </main>
   );
