@@ -7,7 +7,6 @@ station takes from a bundle (`opened`), single signatures, deltas that are made,
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from credential.core.qr_text import recognise
@@ -17,7 +16,7 @@ from ledger.core.delta import make_delta
 from ledger.core.pin import Pin
 from ledger.errors import MalformedError
 from tests.support import vector_runner
-from tests.support.vector_runner import RUNNERS, STATION_RUNNERS, Result
+from tests.support.vector_runner import RUNNERS, STATION_RUNNERS, Lists, Result
 from verifier.core.evidence import Verdict
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList
@@ -87,9 +86,13 @@ def _make_delta(given: dict[str, str]) -> Result:
     return {"delta": make_delta(bytes.fromhex(given["old"]), bytes.fromhex(given["new"])).hex()}
 
 
+def _at_hand(run: Callable[[Any, Lists], Result]) -> Callable[[Any], Result]:
+    return lambda given: run(given, _loaded.__getitem__)
+
+
 FORMATS: Final[dict[str, Callable[[Any], Result]]] = {
     **{form: run for form, run in RUNNERS.items() if form not in NOT_FOR_A_STATION},
-    **{form: partial(run, lists=_loaded.__getitem__) for form, run in STATION_RUNNERS.items()},
+    **{form: _at_hand(run) for form, run in STATION_RUNNERS.items()},
     "sd_cwt": _sd_cwt,
     "load": _load,
     "make_delta": _make_delta,
