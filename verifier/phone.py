@@ -190,7 +190,8 @@ class _PublicLists:
                 return known
             data = ledger.export_bundle()
             if ledger.trusted() is trusted:  # else another list took its place in between
-                self._known[key] = _Published(trusted, data, etag_of(data))
+                self._known[key] = published = _Published(trusted, data, etag_of(data))
+                return published
 
 
 def _page_file(page: BuiltPage, name: str, request: Request) -> Response:

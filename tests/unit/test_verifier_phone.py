@@ -366,6 +366,33 @@ def test_a_list_that_is_imported_meanwhile_is_what_phones_get(tmp_path: Path, pa
     assert after["sha256"] == hashlib.sha256(days.bundles[1]).hexdigest()
 
 
+def test_a_list_that_comes_in_between_is_never_described_with_the_bytes_of_another(
+    tmp_path: Path, page: BuiltPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = Days(1)
+    station = Station(tmp_path / "station")
+    station.set_pin(days.ledger.pin)
+    station.import_bundle(days.bundles[0])
+    read = Station.export_bundle
+    coming = [days.bundles[1]]
+
+    def read_late(self: Station) -> bytes:
+        if coming:
+            station.import_bundle(coming.pop())
+        return read(self)
+
+    app = create_app(station, page=page)
+    station.trusted()
+    monkeypatch.setattr(Station, "export_bundle", read_late)
+    [entry] = call(app, "/phone/station.json").json()["ledgers"]
+    trusted = open_bundle(days.bundles[1], days.ledger.pin)
+    assert (entry["tree_size"], entry["sha256"]) == (
+        trusted.tree_size,
+        hashlib.sha256(days.bundles[1]).hexdigest(),
+    )
+    assert coming == []
+
+
 def test_several_ledgers_are_counted_from_0(own_station: Station, page: BuiltPage) -> None:
     second = TinyLedger(origin="second.example/log")
     second.issue(second.admit())
