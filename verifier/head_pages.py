@@ -106,8 +106,8 @@ def _own(station: Station, words: Wording) -> list[dict[str, Any]]:
 def _result(judged: JudgedHead, words: Wording) -> dict[str, Any]:
     mine, other = judged.mine, judged.compared.checkpoint
     lines = [
-        words.text("heads", "here", size=mine.tree_size, root=mine.root_hash.hex()),
-        words.text("heads", "there", size=other.tree_size, root=other.root_hash.hex()),
+        words.text("heads", "here", count=mine.tree_size, root=mine.root_hash.hex()),
+        words.text("heads", "there", count=other.tree_size, root=other.root_hash.hex()),
     ]
     if not judged.compared.is_cosigned:
         lines.append(words.text("heads", "not_cosigned"))

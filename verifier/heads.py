@@ -13,19 +13,17 @@ import io
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from PIL import Image
 
-from credential.core.frames import FRAME_PREFIX, format_frames, join_frames
+from credential.core.frames import FRAME_PREFIX, HEAD_KIND, format_frames, join_frames
 from credential.symbols import QUIET_ZONE_MODULES, QrSymbol, make_symbol, symbol_image, symbol_png
 from ledger.core.bundle import parse_bundle
-from ledger.core.cells import CELL_SIZE, root_from_cells
 from ledger.errors import MalformedError, VerificationError
-from verifier.core.heads import HEAD_KIND, ComparedHead, Relation, compare_head
-from verifier.core.trust import open_bundle
+from verifier.core.heads import ComparedHead, compare_head, compare_list
 from verifier.core.trusted_list import TrustedList
 from verifier.errors import StationError
 from verifier.images import read_codes
@@ -148,33 +146,18 @@ def judge_head(station: Station, other: ReadHead) -> JudgedHead:
     mine = ledger.trusted()
     if mine is None:
         raise StationError("no_bundle", "no list is loaded", field="bundle")
-    compared: ComparedHead | None = None
-    try:
-        compared = compare_head(mine, other.note)
-    except VerificationError as error:
-        if other.bundle is None:
+    if other.bundle is not None:
+        compared = compare_list(mine, other.note, other.bundle, ledger.pin())
+    else:
+        try:
+            compared = compare_head(mine, other.note)
+        except VerificationError as error:
             # Anybody can write a note with this origin; only what the log has signed is an alarm.
             detail = f"not a head that the list here knows the keys of: {error.detail}"
             raise StationError("bad_input", detail, field="head") from error
-    if other.bundle is not None and (compared is None or compared.relation != "fork"):
-        # Nothing of it is used, so the least tree does not count: it would hide the other history.
-        theirs = open_bundle(other.bundle, replace(ledger.pin(), least=None))
-        # It shows keys of its own where the log has exchanged them since, or in one history alone.
-        compared = replace(compared or compare_head(theirs, other.note), relation=_relation(mine, theirs))
-    assert compared is not None
     is_fork, is_told = compared.relation == "fork", compared.relation != "newer" or other.bundle is not None
     evidence = ledger.keep_fork(other.note, other.bundle) if is_fork else []
     return JudgedHead(compared.relation if is_told else "unknown", mine, compared, tuple(evidence))
-
-
-def _relation(mine: TrustedList, theirs: TrustedList) -> Relation:
-    """Return how the other list stands to the list at hand, by their cells alone."""
-    smaller, larger = (mine, theirs) if mine.tree_size <= theirs.tree_size else (theirs, mine)
-    if root_from_cells(larger.cells, smaller.tree_size // CELL_SIZE) != smaller.root_hash:
-        return "fork"
-    if mine.tree_size == theirs.tree_size:
-        return "same"
-    return "newer" if mine is smaller else "older"
 
 
 def _frames_in(data: bytes) -> list[str] | None:

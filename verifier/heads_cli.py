@@ -93,7 +93,7 @@ def _say(judged: JudgedHead) -> None:
         ("here", mine.tree_size, mine.root_hash),
         ("there", other.tree_size, other.root_hash),
     ):
-        _out.print(words.text("heads", name, size=size, root=root.hex()), markup=False)
+        _out.print(words.text("heads", name, count=size, root=root.hex()), markup=False)
     if not compared.is_cosigned:
         _out.print(words.text("heads", "not_cosigned"), markup=False)
     for path in judged.evidence:

@@ -33,7 +33,7 @@ from ledger.core.bundle import parse_bundle
 from ledger.core.checkpoint import parse_checkpoint
 from ledger.core.evidence.bundles import prove_bundle_fork
 from ledger.core.note import parse_note
-from ledger.core.pin import LeastTree, Pin, format_pin, parse_pin
+from ledger.core.pin import LeastTree, Pin, format_pin, is_practice, parse_pin
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError, ForkAlarm, StorageError, VerificationError
 from verifier.core.trust import open_bundle
@@ -67,9 +67,12 @@ class Station:
         """Believe a ledger from now on; of the same ledger, the larger of two least trees is kept.
 
         Raises:
-            StationError: code bad_input, the station believes another ledger of the same origin.
+            StationError: code bad_input, the station believes another ledger of the same origin, or the
+                ledger is that of practice cards.
             StorageError: code storage_failed, the folder cannot be written.
         """
+        if is_practice(pin.origin):
+            raise StationError("bad_input", "practice cards are never believed", field="origin")
         if not self._path(PIN_FILE).exists():
             self._write(PIN_FILE, format_pin(pin))
             return

@@ -27,6 +27,12 @@ from ledger.core import cbor
 from ledger.errors import MalformedError
 
 FRAME_PREFIX: Final = "SCF1:"
+HEAD_KIND: Final = "head"
+"""Kind of a message that is a checkpoint note."""
+DELTA_KIND: Final = "delta"
+"""Kind of a message that is a delta, as the ledger gave it."""
+BUNDLE_KIND: Final = "bundle"
+"""Kind of a message that is a whole trust bundle, of a ledger that is small enough."""
 PART_BYTES: Final = 900
 """Length of the parts of our own frames: version 25 at error correction M, which a cheap camera still reads."""
 MAX_FRAMES: Final = 256

@@ -75,11 +75,12 @@ def parse_delta(data: bytes) -> Delta:
             otherwise `malformed`.
     """
     value = decode(data, max_size=MAX_DELTA_SIZE, field="delta")
-    if not isinstance(value, dict):
-        raise MalformedError("a delta is a map", field="delta")
+    # simple(1) equals 1 in Python, so a key is looked at before it is looked up.
+    if not isinstance(value, dict) or any(type(key) is not int for key in value):
+        raise MalformedError("a delta is a map with integer keys", field="delta")
     if value.get(1) != VERSION or type(value[1]) is not int:
         raise MalformedError("not a delta of this version", field="version", code="unsupported")
-    if list(value) != _KEYS or any(type(key) is not int for key in value):
+    if list(value) != _KEYS:
         raise MalformedError("a delta has the parts 1 to 10", field="delta")
     from_size, to_size = _size(value[2]), _size(value[3])
     cells, bundle_hash = value[6], value[10]

@@ -4,6 +4,8 @@ Everything else (keys, issuers, witnesses) follows from the charter, so two valu
 set up a station, a desk or an auditor by hand. A pin that is shipped with a station may carry the least tree
 that the station ever takes for the newest.
 
+Origins at `practice.invalid` are those of practice cards, whose keys everybody can make: no pin names one.
+
 >>> parse_pin(format_pin(Pin("ledger.example/one", bytes(32)))).origin
 'ledger.example/one'
 """
@@ -20,6 +22,8 @@ from ledger.errors import MalformedError
 
 PIN_MAX_BYTES: Final = 4_096
 MAX_SIZE: Final = 2**53 - 1
+PRACTICE_HOST: Final = "practice.invalid"
+"""Host of the origins of practice cards; RFC 2606 keeps `.invalid` from ever being anybody's."""
 _CELL_SIZE: Final = 16
 _HEX_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -51,12 +55,12 @@ def parse_pin(data: bytes) -> Pin:
     """Read a pin file `{"origin": ..., "charter": <64 hex digits>}`, perhaps with `"least": {"size", "root"}`.
 
     Raises:
-        MalformedError: code bad_input, not JSON of exactly this form, or over 4,096 bytes.
+        MalformedError: code bad_input, not JSON of exactly this form, over 4,096 bytes, or of practice cards.
     """
     value: Any = None
     try:
         if len(data) <= PIN_MAX_BYTES:
-            value = json.loads(data)
+            value = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedError("a pin is a JSON file", field="pin", code="bad_input") from error
     match value:
@@ -75,15 +79,27 @@ def make_pin(origin: str, charter_hex: str) -> Pin:
     """Return the pin of an origin and the charter's leaf hash in hex.
 
     Raises:
-        MalformedError: code bad_input, an origin or a hash that is not one.
+        MalformedError: code bad_input, an origin or a hash that is not one, or the origin of practice cards.
     """
     try:
         parse_origin(origin, field="origin")
     except MalformedError as error:
         raise MalformedError("an origin is a URL without scheme", field="origin", code="bad_input") from error
+    if is_practice(origin):
+        raise MalformedError("practice cards are never believed", field="origin", code="bad_input")
     if not _HEX_HASH.fullmatch(charter_hex):
         raise MalformedError("a charter hash is 64 small hex digits", field="charter", code="bad_input")
     return Pin(origin, bytes.fromhex(charter_hex))
+
+
+def is_practice(origin: str) -> bool:
+    """Return whether an origin is one of practice cards, which nobody may believe.
+
+    >>> is_practice("practice.invalid/deck"), is_practice("ledger.example/practice.invalid")
+    (True, False)
+    """
+    host = re.split("[:/]", origin, maxsplit=1)[0].lower().rstrip(".")
+    return host == PRACTICE_HOST or host.endswith("." + PRACTICE_HOST)
 
 
 def format_pin(pin: Pin) -> bytes:

@@ -11,11 +11,13 @@ import subprocess
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from ledger.errors import CodedError
 from scripts import web
 from tests.support import page_formats
+from tests.support.vector_runner import EndedVerdict
 
 RUNNER = web.FOLDER / "tests" / "runner.ts"
 Question = tuple[str, Any]
@@ -54,10 +56,10 @@ class PhonePage:
 
 
 @contextmanager
-def phone_page() -> Iterator[PhonePage]:
-    """Run the page's core for as long as the context lasts."""
+def phone_page(runner: Path = RUNNER) -> Iterator[PhonePage]:
+    """Run the page's core, or another part of it, for as long as the context lasts."""
     process = subprocess.Popen(
-        [str(web.node()), "--disable-warning=ExperimentalWarning", str(RUNNER)],
+        [str(web.node()), "--disable-warning=ExperimentalWarning", str(runner)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -76,7 +78,7 @@ def ask_python(form: str, value: Any) -> Answer:
     """Return what the Python reader says; an error that is no `CodedError` is a defect and is raised."""
     try:
         return Answer("ok", page_formats.FORMATS[form](value))
-    except page_formats.EndedVerdict as verdict:
+    except EndedVerdict as verdict:
         return Answer(verdict.code, {"state": verdict.state}, verdict.field)
     except CodedError as error:
         return Answer(error.code, {}, error.field)

@@ -13,7 +13,7 @@ from ledger.core.status_change import REASON_NAMES, REASON_WITHDRAWN, VALID, WIT
 from ledger.errors import MalformedError
 from tests.support.ledgers import TinyCard, TinyLedger
 from verifier.core.evidence import BESIDE, LEADING, Verdict
-from verifier.core.verdict import judge
+from verifier.core.verdict import StationPolicy, judge
 from verifier.core.wording import Told, parse_wording, tell
 from verifier.errors import StationError
 from verifier.words import load_wording
@@ -38,8 +38,9 @@ def told(*, days: int = 0, position: bool = True) -> Told:
 def test_the_states_are_told_apart_without_colour() -> None:
     states = WORDS.states.values()
     assert len(states) == 12
-    for part in ("title", "word", "shape", "symbol"):
+    for part in ("word", "shape", "symbol"):
         assert len({getattr(state, part) for state in states}) == 12, part
+    assert len({state.titled(19) for state in states}) == len({state.titled(None) for state in states}) == 12
 
 
 def test_red_is_for_two_states_alone() -> None:
@@ -77,7 +78,8 @@ def test_no_sentence_claims_more_than_is_known(claim: str) -> None:
 
 
 def vars_of(state: object) -> list[str]:
-    return [getattr(state, name) for name in ("title", "word", "meaning", "now", "title_unknown_age")]
+    names = ("title", "title_one", "title_other", "title_unknown_age", "word", "meaning", "now")
+    return [getattr(state, name) for name in names]
 
 
 def test_the_three_questions_are_never_merged() -> None:
@@ -100,6 +102,14 @@ def test_the_age_of_the_list_is_always_said() -> None:
     assert told(days=-1000).freshness == "List from 15 Nov 2026 (age not known: the clock is wrong)"
     assert told(days=-1000).title == "Confirmed, age of the list is not known"
     assert told(days=-1000).lines[0].startswith("The clock of this device is wrong.")
+
+
+def test_a_list_of_one_day_is_one_day_old() -> None:
+    ledger, card = a_ledger()
+    strict = StationPolicy(stale_after_days=0)
+    said = tell(judge(card.front(), ledger.trusted(), ledger.now_s + DAY_S, policy=strict), WORDS)
+    assert said.title == "Confirmed, list is 1 day old"
+    assert said.freshness == "List from 15 Nov 2026 (1 day)"
 
 
 def test_what_is_not_listed_yet_is_not_called_genuine() -> None:

@@ -17,7 +17,7 @@ from scripts import web
 from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
 from tests.support.phone_page import PhonePage
 from tests.support.vector_runner import FORMATS as FORMATS_WITH_VECTORS
-from tests.support.vector_runner import VECTORS
+from tests.support.vector_runner import VECTORS, bundles_of
 
 FILES = sorted(path for path in VECTORS.glob("*/*.json") if path.parent.name not in NOT_FOR_A_STATION)
 
@@ -31,7 +31,7 @@ def load(path: Path) -> dict[str, Any]:
 def test_the_page_comes_to_what_the_vectors_of_a_format_say(page: PhonePage, form: str) -> None:
     paths = [path for path in FILES if path.parent.name == form]
     cases = [load(path) for path in paths]
-    for name in {case["input"]["bundle"] for case in cases if form == "verdict"} - {None}:
+    for name in {name for case in cases for name in bundles_of(form, case["input"])}:
         assert page.ask("load", {"name": name, "bundle": load(VECTORS / name)["input"]}).outcome == "ok"
     answers = page.ask_all([(form, case["input"]) for case in cases])
     found = {path.stem: (answer.outcome, answer.result) for path, answer in zip(paths, answers, strict=True)}

@@ -11,18 +11,17 @@ ledger that shows two histories is found without any network. Nothing is believe
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from ledger.core.cells import CELL_SIZE, root_from_cells
 from ledger.core.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
 from ledger.core.cosignature import check_cosignatures
+from ledger.core.pin import Pin
 from ledger.core.policy import parse_policy
 from ledger.errors import CodedError, VerificationError
+from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import TrustedList
-
-HEAD_KIND: Final = "head"
-"""Kind of the frames that carry a checkpoint note."""
 
 Relation = Literal["same", "older", "newer", "fork"]
 
@@ -65,6 +64,35 @@ def compare_head(trusted: TrustedList, note: str) -> ComparedHead:
     return ComparedHead(
         _relation(trusted, signed.checkpoint), signed.checkpoint, tuple(times), policy.satisfied(times)
     )
+
+
+def compare_list(mine: TrustedList, note: str, bundle: bytes, pin: Pin) -> ComparedHead:
+    """Compare the list in which the head of another station came, and that head, with the list at hand.
+
+    Raises:
+        BundleError: the list does not verify, and its head alone is no fork.
+        MalformedError: not a checkpoint note.
+        VerificationError: code bad_checkpoint, the head is not that of the list.
+    """
+    compared: ComparedHead | None = None
+    # It shows keys of its own where the log has exchanged them since, or in one history alone.
+    with suppress(VerificationError):
+        compared = compare_head(mine, note)
+    if compared is not None and compared.relation == "fork":
+        return compared
+    # Nothing of it is used, so the least tree does not count: it would hide the other history.
+    theirs = open_bundle(bundle, replace(pin, least=None))
+    return replace(compared or compare_head(theirs, note), relation=_relation_of_lists(mine, theirs))
+
+
+def _relation_of_lists(mine: TrustedList, theirs: TrustedList) -> Relation:
+    """Return how the other list stands to the list at hand, by their cells alone."""
+    smaller, larger = (mine, theirs) if mine.tree_size <= theirs.tree_size else (theirs, mine)
+    if root_from_cells(larger.cells, smaller.tree_size // CELL_SIZE) != smaller.root_hash:
+        return "fork"
+    if mine.tree_size == theirs.tree_size:
+        return "same"
+    return "newer" if mine is smaller else "older"
 
 
 def _open(trusted: TrustedList, note: str) -> SignedCheckpoint:

@@ -4,8 +4,12 @@ The English master is `verifier/data/en.json`; the phone page reads the same fil
 more file with the same keys. The words keep to what is known: "authentic as signed by X", "not withdrawn as
 of DATE"; never that an identity is proven, and never a word that accuses.
 
->>> format_month(202611), format_date(date(2026, 11, 19))
-('Nov 2026', '19 Nov 2026')
+The files are JSON of i18next, version 4: of a sentence with a number there are as many as the language has plurals,
+`days_one` and `days_other`, chosen by the value `count`. The Python station speaks English, which has these two; the
+phone page speaks every language that has a file.
+
+>>> format_month(202611), format_date(date(2026, 11, 19)), plural_of(1), plural_of(0)
+('Nov 2026', '19 Nov 2026', 'one', 'other')
 """
 
 from __future__ import annotations
@@ -32,16 +36,30 @@ _ENDED: Final = ("withdrawn", "suspended", "key_distrusted", "status_unknown", "
 
 @dataclass(frozen=True, slots=True)
 class StateWords:
-    """How one result state looks and reads; `shape` is told apart without any colour."""
+    """How one result state looks and reads; `shape` is told apart without any colour.
 
-    title: str
+    A title that says the age of the list has two plurals, `title_one` and `title_other`, and no `title`.
+    """
+
     word: str
     shape: str
     symbol: str
     colour: str
     meaning: str
     now: str
+    title: str = ""
+    title_one: str = ""
+    title_other: str = ""
     title_unknown_age: str = ""
+
+    def titled(self, age_days: int | None) -> str:
+        """Return the title, with the age of the list in days where the title says it."""
+        if self.title:
+            return self.title
+        if age_days is None:
+            return self.title_unknown_age
+        sentence = self.title_one if plural_of(age_days) == "one" else self.title_other
+        return _fill(sentence, {"count": age_days})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +75,12 @@ class Wording:
         return self.states[name]
 
     def text(self, section: str, key: str, **values: object) -> str:
-        """Return one sentence with its places filled."""
-        sentence: str = self.sections[section][key]
-        return sentence.format(**values)
+        """Return one sentence with its places filled; the number `count` chooses the plural."""
+        sentences = self.sections[section]
+        count = values.get("count")
+        plural = f"{key}_{plural_of(count)}" if isinstance(count, int) else key
+        sentence: str = sentences[plural if plural in sentences else key]
+        return _fill(sentence, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +132,13 @@ def tell(verdict: Verdict, words: Wording) -> Told:
             (words.text("questions", "matches"), words.text("matches", "you")),
         )
         lines = _kind_lines(verdict, words)
-        return Told(state, state.title, state.meaning, questions, lines, "")
+        return Told(state, state.titled(None), state.meaning, questions, lines, "")
     places = _places(evidence, words)
     if evidence.codes[:1] == ("bad_key_binding",):  # nothing is missing on the card: its proof is not for now
         state = replace(state, **words.sections["bad_key_binding"])
     return Told(
         state=state,
-        title=_title(state, evidence),
+        title=state.titled(evidence.list_age_days),
         meaning=state.meaning.format(**places),
         questions=_questions(evidence, words, places),
         lines=(
@@ -144,8 +165,7 @@ def freshness_line(words: Wording, iso_date: str, age_days: int | None, *, clock
     shown = format_date(date.fromisoformat(iso_date))
     if clock_wrong or age_days is None:
         return words.text("freshness", "unknown_age", date=shown)
-    key = {0: "today", 1: "one_day"}.get(age_days, "days")
-    return words.text("freshness", key, date=shown, days=age_days)
+    return words.text("freshness", "days" if age_days else "today", date=shown, count=age_days)
 
 
 def format_date(day: date) -> str:
@@ -158,10 +178,15 @@ def format_month(month: int) -> str:
     return f"{_MONTHS[month % 100 - 1]} {month // 100}"
 
 
-def _title(state: StateWords, evidence: Evidence) -> str:
-    if evidence.list_age_days is None and state.title_unknown_age:
-        return state.title_unknown_age
-    return state.title.format(days=evidence.list_age_days)
+def plural_of(count: int) -> str:
+    """Return the plural of a number in English, by its name in Unicode."""
+    return "one" if count == 1 else "other"
+
+
+def _fill(sentence: str, values: Mapping[str, object]) -> str:
+    """Put values in their places, numbers as 1,234."""
+    shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
+    return sentence.format(**shown)
 
 
 def _places(evidence: Evidence, words: Wording) -> dict[str, str]:

@@ -5,9 +5,12 @@
  */
 
 import { defineConfig } from "vite";
+import { languages } from "./tools/languages.ts";
+import { pageWorker } from "./tools/worker.ts";
 
 export default defineConfig({
   base: "./",
+  plugins: [languages(), pageWorker("src/worker/worker.ts")],
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

@@ -1,4 +1,4 @@
-/** The little of Node that the runner needs, so that no package of types is. */
+/** The little of Node that the runners and the build need, so that no package of types is. */
 
 declare module "node:readline" {
   export function createInterface(options: { input: unknown }): AsyncIterable<string>;
@@ -7,4 +7,9 @@ declare module "node:readline" {
 declare module "node:process" {
   export const stdin: unknown;
   export const stdout: { write(text: string): boolean };
+}
+
+declare module "node:fs" {
+  export function readFileSync(path: URL | 0, encoding: "utf-8"): string;
+  export function readdirSync(path: URL): string[];
 }

@@ -1,5 +1,9 @@
 /** The little of Node that the tools need, so that no package of types is; tests/node.d.ts has the rest. */
 
+declare module "node:crypto" {
+  export function createHash(name: "sha256"): { update(data: string | Uint8Array): { digest(form: "hex"): string } };
+}
+
 declare module "node:fs" {
   export interface Entry {
     readonly name: string;
@@ -8,7 +12,7 @@ declare module "node:fs" {
   }
   export function readFileSync(path: string): Uint8Array;
   export function readdirSync(path: string, options: { recursive: true; withFileTypes: true }): Entry[];
-  export function writeFileSync(path: string, data: Uint8Array): void;
+  export function writeFileSync(path: string, data: string | Uint8Array): void;
 }
 
 declare module "node:path" {

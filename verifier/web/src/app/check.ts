@@ -10,64 +10,67 @@ import type { Verdict } from "../core/evidence.ts";
 import { parseSealKeys, recognise, type SealKeys } from "../core/qr_text.ts";
 import type { TrustedList } from "../core/trusted_list.ts";
 import { judgeTexts } from "../core/unsealing.ts";
-import type { StationPolicy } from "../core/verdict.ts";
+import { DEFAULT_POLICY, type StationPolicy } from "../core/verdict.ts";
 
 /** The most codes of one check; a family is more cards than most people carry at once. */
-const TEXTS_MAX = 16;
+export const TEXTS_MAX = 16;
+
+/** What the next code is hoped to be. */
+export type Task = "card" | "together" | "slip" | "device";
 
 export interface Check {
+  readonly task: Task;
   readonly texts: readonly string[];
   readonly slip: SealKeys | undefined;
+  /** What the bearer's device was asked to answer. */
+  readonly nonce: Uint8Array | undefined;
   readonly verdicts: readonly Verdict[];
   readonly companion: CompanionResult | undefined;
-  /** Code of what is wrong with the slip; undefined where nothing is. */
-  readonly slipProblem: string | undefined;
 }
 
 export const NO_CHECK: Check = {
+  task: "card",
   texts: [],
   slip: undefined,
+  nonce: undefined,
   verdicts: [],
   companion: undefined,
-  slipProblem: undefined,
 };
 
-/** Return the check with one more text; the text of a slip opens what the cards of the check have sealed. */
-export function checkText(
-  check: Check,
-  text: string,
-  trusted: readonly TrustedList[],
-  nowS: number,
-  policy: StationPolicy,
-): Check {
-  if (check.texts.length > 0 && recognise(text) === "seal_keys") return openWithSlip(check, text, trusted, nowS, policy);
-  if (check.texts.includes(text) || check.texts.length >= TEXTS_MAX) return check;
-  return judged([...check.texts, text], check.slip, trusted, nowS, policy);
+/** By what a check is judged: the lists at hand, the device's clock in seconds, and the station's own rules. */
+export interface Means {
+  readonly trusted: readonly TrustedList[];
+  readonly nowS: number;
+  readonly staleAfterDays: number;
+  readonly audience: string;
 }
 
-function openWithSlip(
-  check: Check,
-  text: string,
-  trusted: readonly TrustedList[],
-  nowS: number,
-  policy: StationPolicy,
-): Check {
+/** What a code came to: a check with a result to show, or the reason why the check stays as it was. */
+export type Checked = { readonly check: Check } | { readonly refused: "same" | "too_many" | "no_slip" | "wrong_slip" };
+
+/** Take one more code into a check. */
+export function checkText(check: Check, text: string, means: Means): Checked {
+  if (check.texts.includes(text)) return { refused: "same" };
+  const isSlip = recognise(text) === "seal_keys";
+  if (check.texts.length > 0 && isSlip) return openWithSlip(check, text, means);
+  if (check.task === "slip") return { refused: "no_slip" };
+  if (check.texts.length >= TEXTS_MAX) return { refused: "too_many" };
+  return { check: judged({ ...check, texts: [...check.texts, text] }, means) };
+}
+
+/** A slip opens nothing, or the card that it is of. */
+function openWithSlip(check: Check, text: string, means: Means): Checked {
   try {
-    return judged(check.texts, parseSealKeys(text), trusted, nowS, policy);
+    return { check: judged({ ...check, slip: parseSealKeys(text) }, means) };
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
-    return { ...check, slipProblem: error.code };
+    return { refused: "wrong_slip" };
   }
 }
 
-function judged(
-  texts: readonly string[],
-  slip: SealKeys | undefined,
-  trusted: readonly TrustedList[],
-  nowS: number,
-  policy: StationPolicy,
-): Check {
-  const verdicts = judgeTexts(texts, trusted, nowS, slip, policy);
+function judged(check: Check, { trusted, nowS, staleAfterDays, audience }: Means): Check {
+  const policy: StationPolicy = { ...DEFAULT_POLICY, staleAfterDays, audience, nonce: check.nonce };
+  const verdicts = judgeTexts(check.texts, trusted, nowS, check.slip, policy);
   const cards = verdicts.flatMap(({ evidence }) => (evidence ? [evidence] : []));
-  return { texts, slip, verdicts, companion: checkCompanion(cards), slipProblem: undefined };
+  return { ...check, task: "card", verdicts, companion: checkCompanion(cards) };
 }

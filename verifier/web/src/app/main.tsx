@@ -1,6 +1,7 @@
 /** Starts the page. */
 
 import { render } from "preact";
+import { pageWorker } from "../keep/page_worker.ts";
 import { PhoneStation } from "../keep/phone_station.ts";
 import { App } from "./app.tsx";
 import "./styles.css";
@@ -8,3 +9,4 @@ import "./styles.css";
 const place = document.getElementById("app");
 if (!place) throw new Error("no place for the page");
 render(<App station={await PhoneStation.open()} />, place);
+void pageWorker.start();

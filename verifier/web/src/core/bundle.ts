@@ -6,7 +6,7 @@
  */
 
 import { encodeUtf8, isBytes } from "./bytes.ts";
-import { CborMap, decode, type Value } from "./cbor.ts";
+import { CborMap, decode, encode, type Value } from "./cbor.ts";
 import { CELL_PATH_SIZE, CELL_SIZE } from "./cells.ts";
 import { malformed, tooLarge, unsupported } from "./errors.ts";
 import { hasIntegerKeys, isListUri } from "./fields.ts";
@@ -78,8 +78,45 @@ export function parseBundle(data: Uint8Array): Bundle {
   };
 }
 
+/**
+ * Return the bytes of a bundle; the inverse of `parseBundle`.
+ *
+ * Throws what `parseBundle` throws where the bundle would not be read back.
+ */
+export function formatBundle(bundle: Omit<Bundle, "treeSize">): Uint8Array {
+  const { charter, approvals, checkpoint, cells, seal, lists, bridges } = bundle;
+  const data = encode(
+    CborMap.of(
+      [1, VERSION],
+      [2, [charter.path, charter.entry]],
+      [3, approvals.map(approvalRow)],
+      [4, checkpoint],
+      [5, cells],
+      [6, [seal.path, seal.entry]],
+      [7, lists.map(listRow)],
+      [8, [...bridges]],
+    ),
+  );
+  const read = parseBundle(data);
+  // Their places are not in the bytes: they follow from the cells.
+  if (charter.index !== read.charter.index || seal.index !== read.seal.index) {
+    throw malformed("the charter is entry 0 and the seal the last entry", "bundle");
+  }
+  return data;
+}
+
+/** Return an approval as a bundle and a delta hold it. */
+export function approvalRow({ index, path, entry }: PlacedEntry): Value {
+  return [index, path, entry];
+}
+
+/** Return a status list as a bundle and a delta hold it. */
+export function listRow({ uri, rawDeflated, reasonsDeflated }: PackedList): Value {
+  return [uri, rawDeflated, reasonsDeflated];
+}
+
 /** Read `[path, entry]` of the entry at `index`. */
-function parsePlaced(index: number, value: Value | undefined, field: string): PlacedEntry {
+export function parsePlaced(index: number, value: Value | undefined, field: string): PlacedEntry {
   if (!Array.isArray(value) || value.length !== 2) throw malformed("a placed entry has a path and its bytes", field);
   const [path, entry] = value;
   if (!isBytes(path) || path.length !== CELL_PATH_SIZE) throw malformed("a path has 128 bytes", field);
@@ -89,7 +126,7 @@ function parsePlaced(index: number, value: Value | undefined, field: string): Pl
 }
 
 /** Read `[[index, path, entry], ...]`, indexes rising between 0 and `last`. */
-function parseApprovals(value: Value | undefined, last: number): PlacedEntry[] {
+export function parseApprovals(value: Value | undefined, last: number): PlacedEntry[] {
   if (!Array.isArray(value)) throw malformed("approvals are a list", "approvals");
   let before = 0; // entry 0 is the charter
   return value.map((row) => {
@@ -106,7 +143,7 @@ function parseApprovals(value: Value | undefined, last: number): PlacedEntry[] {
 }
 
 /** Read the text of a cosigned checkpoint; its lines are not looked at. */
-function parseNoteText(value: Value | undefined): string {
+export function parseNoteText(value: Value | undefined): string {
   if (typeof value !== "string") throw malformed("the checkpoint is a text", "checkpoint");
   if (encodeUtf8(value).length > MAX_NOTE_SIZE) throw tooLarge("the checkpoint is too large", "checkpoint");
   return value;
@@ -119,7 +156,8 @@ function parseCells(value: Value | undefined): Uint8Array {
   return value;
 }
 
-function parseLists(value: Value | undefined): PackedList[] {
+/** Read `[[uri, raw, reasons], ...]`, URIs rising. */
+export function parseLists(value: Value | undefined): PackedList[] {
   if (!Array.isArray(value)) throw malformed("the lists are a list", "lists");
   if (value.length > MAX_LISTS) throw tooLarge("more status lists than a station takes", "lists");
   let before = "";
@@ -135,7 +173,8 @@ function parseLists(value: Value | undefined): PackedList[] {
   });
 }
 
-function parseBridges(value: Value | undefined): string[] {
+/** Read the texts of bridging checkpoints. */
+export function parseBridges(value: Value | undefined): string[] {
   if (!Array.isArray(value)) throw malformed("bridging checkpoints are a list", "bridges");
   return value.map(parseNoteText);
 }

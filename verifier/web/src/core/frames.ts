@@ -9,16 +9,24 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import * as base45 from "./base45.ts";
 import { codePoints, concat, equal, isBytes, toHex } from "./bytes.ts";
-import { decode } from "./cbor.ts";
+import { decode, encode } from "./cbor.ts";
 import { isInteger } from "./cose_key.ts";
+import { deflate } from "./deflate.ts";
 import { malformed, tooLarge, unsupported } from "./errors.ts";
 import { inflate } from "./inflate.ts";
 import { recognise } from "./qr_text.ts";
 
 export const FRAME_PREFIX = "SCF1:";
+/** Kinds of messages that stations exchange: a checkpoint note, a delta, a whole bundle. */
+export const HEAD_KIND = "head";
+export const DELTA_KIND = "delta";
+export const BUNDLE_KIND = "bundle";
+/** Length of the parts of our own frames: version 25 at error correction M, which a cheap camera still reads. */
+export const PART_BYTES = 900;
 const MAX_FRAMES = 256;
 const MAX_PART_BYTES = 1400;
-const MAX_MESSAGE_BYTES = 128 * 1024;
+/** Largest message, inflated. */
+export const MAX_MESSAGE_BYTES = 128 * 1024;
 const ID_BYTES = 8;
 const MAX_FRAME_BYTES = MAX_PART_BYTES + 64;
 const MAX_CHARACTERS = FRAME_PREFIX.length + Math.floor((MAX_FRAME_BYTES + 1) / 2) * 3;
@@ -31,6 +39,28 @@ export interface Frame {
   readonly number: number;
   readonly count: number;
   readonly part: Uint8Array;
+}
+
+/**
+ * Return the texts of a message's frames, in their order.
+ *
+ * Throws RangeError for no such kind or length of parts, or a message that is empty, above 128 KiB or needs more than
+ * 256 frames: that is a mistake of the caller.
+ */
+export function formatFrames(kind: string, message: Uint8Array, partBytes = PART_BYTES): string[] {
+  if (message.length < 1 || message.length > MAX_MESSAGE_BYTES) throw new RangeError("a message has 1 to 131072 bytes");
+  if (!KIND.test(kind)) throw new RangeError("a kind is a word of small letters");
+  if (!Number.isInteger(partBytes) || partBytes < 1 || partBytes > MAX_PART_BYTES) {
+    throw new RangeError("a part has 1 to 1400 bytes");
+  }
+  const deflated = deflate(message);
+  const messageId = sha256(deflated).slice(0, ID_BYTES);
+  const count = Math.ceil(deflated.length / partBytes);
+  if (count > MAX_FRAMES) throw new RangeError("a message has 1 to 256 frames, numbered from 0");
+  return Array.from({ length: count }, (_, number) => {
+    const part = deflated.subarray(number * partBytes, (number + 1) * partBytes);
+    return FRAME_PREFIX + base45.encode(encode([kind, messageId, number, count, part]));
+  });
 }
 
 /**

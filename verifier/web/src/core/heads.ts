@@ -6,16 +6,30 @@
  * without any network. Nothing is believed but the log's signatures.
  */
 
-import { equal } from "./bytes.ts";
+import { parseBundle } from "./bundle.ts";
+import { decodeUtf8, encodeUtf8, equal } from "./bytes.ts";
 import { CELL_SIZE, rootFromCells } from "./cells.ts";
 import { type Checkpoint, openCheckpoint, type SignedCheckpoint } from "./checkpoint.ts";
 import { checkCosignatures } from "./cosignature.ts";
-import { CodedError } from "./errors.ts";
+import { CodedError, malformed } from "./errors.ts";
+import { formatFrames, HEAD_KIND } from "./frames.ts";
+import type { Pin } from "./pin.ts";
 import { parsePolicy } from "./policy.ts";
-import type { TrustedList } from "./trusted_list.ts";
+import { openTrustedList, type TrustedList } from "./trusted_list.ts";
 
-/** Kind of the frames that carry a checkpoint note. */
-export const HEAD_KIND = "head";
+/** Between the text and the signatures of a C2SP signed note. */
+const SIGNATURES = "\n\n\u2014 ";
+
+/** A checkpoint note, and the bytes of the list that it came in, if it came in one; both unverified. */
+export interface OtherHead {
+  readonly note: string;
+  readonly bundle: Uint8Array | undefined;
+}
+
+/** What is shown for another head; "unknown" where it is newer and comes without its list, so that ours cannot tell. */
+export interface JudgedHead extends Omit<ComparedHead, "relation"> {
+  readonly relation: ComparedHead["relation"] | "unknown";
+}
 
 /** Another head beside the list at hand. */
 export interface ComparedHead {
@@ -55,6 +69,80 @@ export function compareHead(trusted: TrustedList, note: string): ComparedHead {
     witnesses: [...times.keys()],
     isCosigned: policy.satisfied(times.keys()),
   };
+}
+
+/** Return the frames of the head of a list, to be shown to another station. */
+export function formatHeadFrames({ checkpoint }: TrustedList): string[] {
+  return formatFrames(HEAD_KIND, encodeUtf8(checkpoint));
+}
+
+/** Return the head in the message of frames of the kind `head`; throws malformed for what is not UTF-8. */
+export function parseHeadMessage(message: Uint8Array): OtherHead {
+  const note = decodeUtf8(message);
+  if (note === undefined) throw malformed("a head is text", "head");
+  return { note, bundle: undefined };
+}
+
+/** Return the head in a file, a note or a whole list; throws malformed, too_large or unsupported for neither. */
+export function parseHeadFile(data: Uint8Array): OtherHead {
+  const note = decodeUtf8(data);
+  if (note?.includes(SIGNATURES)) return { note, bundle: undefined };
+  return { note: parseBundle(data).checkpoint, bundle: data };
+}
+
+/** Return the first line of a head: whose it says it is. */
+export function originOf({ note }: OtherHead): string {
+  return note.split("\n", 1)[0]!;
+}
+
+/**
+ * Compare the head of another station, perhaps with its list, with the list at hand.
+ *
+ * Throws as `compareHead`, but bad_input where a head alone is not signed with keys that the list at hand knows: anybody
+ * can write a note with its origin. Throws bundle_invalid where the list in which the head came does not verify.
+ */
+export function judgeHead(mine: TrustedList, other: OtherHead, pin: Pin): JudgedHead {
+  const { note, bundle } = other;
+  if (bundle !== undefined) return compareList(mine, note, bundle, pin);
+  let compared: ComparedHead;
+  try {
+    compared = compareHead(mine, note);
+  } catch (error) {
+    if (!isNotSigned(error)) throw error;
+    throw new CodedError("bad_input", `not a head that the list here knows the keys of: ${error.detail}`, "head");
+  }
+  return { ...compared, relation: compared.relation === "newer" ? "unknown" : compared.relation };
+}
+
+/**
+ * Compare a list in which another head came, and that head, with the list at hand.
+ *
+ * Throws bundle_invalid where the list does not verify and its head alone is no fork.
+ */
+export function compareList(mine: TrustedList, note: string, bundle: Uint8Array, pin: Pin): ComparedHead {
+  let compared: ComparedHead | undefined;
+  try {
+    compared = compareHead(mine, note);
+  } catch (error) {
+    // It shows keys of its own where the log has exchanged them since, or in one history alone.
+    if (!isNotSigned(error)) throw error;
+  }
+  if (compared?.relation === "fork") return compared;
+  // Nothing of it is used, so the least tree does not count: it would hide the other history.
+  const theirs = openTrustedList(bundle, { ...pin, least: undefined });
+  return { ...(compared ?? compareHead(theirs, note)), relation: relateLists(mine, theirs) };
+}
+
+/** Return how the other list stands to the list at hand, by their cells alone. */
+function relateLists(mine: TrustedList, theirs: TrustedList): ComparedHead["relation"] {
+  const [smaller, larger] = mine.treeSize <= theirs.treeSize ? [mine, theirs] : [theirs, mine];
+  if (!equal(rootFromCells(larger.cells, smaller.treeSize / CELL_SIZE), smaller.rootHash)) return "fork";
+  if (mine.treeSize === theirs.treeSize) return "same";
+  return smaller === mine ? "newer" : "older";
+}
+
+function isNotSigned(error: unknown): error is CodedError {
+  return error instanceof CodedError && error.code === "bad_checkpoint";
 }
 
 function open(trusted: TrustedList, note: string): SignedCheckpoint {

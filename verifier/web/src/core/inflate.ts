@@ -16,7 +16,8 @@ const DISTANCES = [
   1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145,
   8193, 12289, 16385, 24577,
 ];
-const ORDER_OF_CODE_LENGTHS = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+/** The order in which a dynamic block tells the lengths of the code of code lengths (RFC 1951 section 3.2.7). */
+export const ORDER_OF_CODE_LENGTHS = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 const MAX_CODE_BITS = 15;
 const WINDOW = 32_768;
 
@@ -227,7 +228,8 @@ function makeCode(lengths: Uint8Array, maySingle: boolean): Code {
   return { counts, symbols };
 }
 
-function adler32(data: Uint8Array): number {
+/** Return the checksum at the end of a zlib stream (RFC 1950 section 9). */
+export function adler32(data: Uint8Array): number {
   let low = 1;
   let high = 0;
   for (let at = 0; at < data.length; ) {

@@ -33,7 +33,7 @@ import { cellAt, chooseList, scopeAt, type Status, type TrustedIssuer, type Trus
 
 /** How far back before the list's time a card may be dated and still be on its way to the ledger. */
 const RECENT_S = 35 * DAY_S;
-const CLOCK_AHEAD_S = 400 * DAY_S;
+export const CLOCK_AHEAD_S = 400 * DAY_S;
 const STATUS_CODES: ReadonlyMap<number, Code | undefined> = new Map<number, Code | undefined>([
   [VALID, undefined],
   [WITHDRAWN, "withdrawn"],

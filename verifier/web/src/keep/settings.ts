@@ -2,6 +2,7 @@
 
 /** Where the station stands; it decides what is set at first. */
 export type Post = "border" | "shelter" | "desk";
+export const POSTS: readonly Post[] = ["border", "shelter", "desk"];
 
 export interface Settings {
   /** Code of a language file. */
@@ -37,4 +38,17 @@ export const FIRST_SETTINGS: Settings = {
 /** Settings of a post: a shelter is discreet. */
 export function settingsOfPost(settings: Settings, post: Post): Settings {
   return { ...settings, post, discreet: post === "shelter" };
+}
+
+/** Return settings as they were kept; a value that is missing or of another form is the first one. */
+export function parseSettings(value: unknown): Settings {
+  if (typeof value !== "object" || value === null) return FIRST_SETTINGS;
+  const kept = Object.entries(value).filter(([name, is]) => isSetting(name, is));
+  return { ...FIRST_SETTINGS, ...Object.fromEntries(kept) };
+}
+
+function isSetting(name: string, value: unknown): boolean {
+  if (name === "post") return POSTS.some((post) => post === value);
+  if (name === "staleAfterDays") return Number.isSafeInteger(value) && Number(value) > 0;
+  return name in FIRST_SETTINGS && typeof value === typeof FIRST_SETTINGS[name as keyof Settings];
 }

@@ -1,7 +1,16 @@
-/** The words of a language, with its plurals, digits, dates and direction. */
+/**
+ * The words of a language, with its plurals, digits, dates and direction.
+ *
+ * A language is one file, `verifier/data/<code>.json`; one more file is one more language, and no line of code. Each is
+ * a chunk of its own that is loaded when it is chosen.
+ */
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import { languages } from "virtual:languages";
+import { bestLanguage } from "./match.ts";
+import type { PseudoCode } from "./pseudo.ts";
+import { translate, type WordsFile } from "./translate.ts";
 
 /** A value that is put in a sentence: text is isolated from its direction, a number is written in local digits. */
 export type Values = { readonly [name: string]: string | number };
@@ -10,6 +19,8 @@ export interface Words {
   /** Code of the language file. */
   readonly language: string;
   readonly direction: "ltr" | "rtl";
+  /** Whether the file names somebody who reviewed it. */
+  readonly reviewed: boolean;
   /** A sentence by its path in the file, such as "states.expired.now"; `count` chooses the plural. */
   text(path: string, values?: Values): string;
   /** A list of sentences. */
@@ -32,25 +43,45 @@ export interface Language {
   readonly reviewed: boolean;
 }
 
-/** The languages that have a file, by code. */
-export const LANGUAGES: readonly Language[] = [{ code: "en", name: "English", direction: "ltr", reviewed: true }];
+const MASTER = "en";
+/** Made from English to see what a translation would break; never offered to a user. */
+const PSEUDO: readonly Language[] = [
+  { code: "en-XA", name: "[Ƥšéûđó]", direction: "ltr", reviewed: false },
+  { code: "ar-XB", name: "[Pseudo ↔]", direction: "rtl", reviewed: false },
+];
+const FILES = import.meta.glob<WordsFile>("../../../data/*.json", { import: "default" });
 
-/** Load a language; one that has no file gives English. */
-export async function loadWords(_language: string): Promise<Words> {
-  const file = (await import("../../../data/en.json", { with: { type: "json" } })).default as unknown;
-  const at = (path: string): unknown =>
-    path.split(".").reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], file);
-  return {
-    language: "en",
-    direction: "ltr",
-    text: (path, values = {}) =>
-      String(at(path) ?? path).replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole)),
-    lines: (path) => (at(path) as string[] | undefined) ?? [],
-    has: (path) => at(path) !== undefined,
-    number: String,
-    day: String,
-    month: String,
-  };
+/** The languages that have a file, English first, the others by code. */
+export const LANGUAGES: readonly Language[] = import.meta.env.DEV ? [...languages, ...PSEUDO] : languages;
+
+/** Return the code of the language that serves best whoever prefers these, most wanted first; English for none. */
+export function chooseLanguage(wanted: readonly string[]): string {
+  return bestLanguage(
+    wanted,
+    [...languages, ...PSEUDO].map(({ code }) => code),
+  );
+}
+
+/**
+ * Load a language.
+ *
+ * A language without a file of its own gives the best that there is. `en-XA` and `ar-XB` are made of English, for
+ * tests: nobody's browser asks for them.
+ */
+export async function loadWords(language: string): Promise<Words> {
+  const code = chooseLanguage([language]);
+  if (PSEUDO.some((pseudo) => pseudo.code === code)) {
+    const [{ pseudoFile }, english] = await Promise.all([import("./pseudo.ts"), loadFile(MASTER)]);
+    return translate(pseudoFile(english, code as PseudoCode));
+  }
+  const file = await loadFile(code);
+  return translate(file, import.meta.env.DEV && code !== MASTER ? await loadFile(MASTER) : undefined);
+}
+
+async function loadFile(code: string): Promise<WordsFile> {
+  const load = FILES[`../../../data/${code}.json`];
+  if (!load) throw new Error("no such language");
+  return load();
 }
 
 export const WordsContext = createContext<Words | undefined>(undefined);

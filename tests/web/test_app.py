@@ -1,0 +1,140 @@
+"""The shell's pure parts: what codes read one after the other come to, and the numbered codes of a colleague."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from credential.core.frames import format_frames
+from credential.core.qr_text import format_seal_keys
+from scripts import web
+from tests.support.ledgers import TinyCard
+from tests.support.phone_page import PhonePage, phone_page
+from tests.support.signed_inputs import World
+
+MESSAGE = random.Random(5).randbytes(4000)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def shell(page: PhonePage, world: World) -> Iterator[PhonePage]:
+    with phone_page(web.FOLDER / "tests" / "app.ts") as running:
+        for name, bundle in world.bundles().items():
+            assert running.ask("load", {"name": name, "bundle": bundle}).outcome == "ok"
+        yield running
+
+
+def check(shell: PhonePage, world: World, *steps: dict[str, str]) -> list[Any]:
+    question = {
+        "bundles": ["first"],
+        "now_s": world.ledger.now_s,
+        "audience": "",
+        "nonce": None,
+        "steps": steps,
+    }
+    answers: list[Any] = shell.ask("check", question).result
+    return answers
+
+
+def front(card: TinyCard) -> dict[str, str]:
+    return {"text": card.front()}
+
+
+def test_one_card_is_one_result(shell: PhonePage, world: World) -> None:
+    adult, *_ = world.cards
+    [answer] = check(shell, world, front(adult))
+    assert (answer["texts"], answer["states"], answer["companion"]) == (1, ["confirmed"], None)
+
+
+def test_a_code_that_was_read_already_changes_nothing(shell: PhonePage, world: World) -> None:
+    adult, *_ = world.cards
+    _, again = check(shell, world, front(adult), {**front(adult), "task": "together"})
+    assert again == {"refused": "same", "texts": 1}
+
+
+def test_a_family_is_one_check_whose_companion_result_stands_beside_the_cards(
+    shell: PhonePage, world: World
+) -> None:
+    adult, child, right = world.cards
+    first, second, third = check(shell, world, front(child), front(adult), front(right))
+    assert [len(answer["states"]) for answer in (first, second, third)] == [1, 2, 3]
+    assert first["companion"] is None
+    assert second["companion"] == "not_recorded"
+    assert (third["states"], third["companion"]) == (["confirmed"] * 3, "recorded")
+
+
+def test_a_slip_opens_the_card_of_the_check_and_no_other(shell: PhonePage, world: World) -> None:
+    adult, child, _ = world.cards
+    slip = {"text": adult.slip_text(), "task": "slip"}
+    closed, opened = check(shell, world, {"text": adult.back()}, slip)
+    assert "names" not in closed["opened"][0]
+    assert "names" in opened["opened"][0]
+    assert check(shell, world, {"text": child.back()}, slip)[1] == {"refused": "wrong_slip", "texts": 1}
+
+
+def test_a_slip_that_was_changed_is_refused_and_the_result_stays(shell: PhonePage, world: World) -> None:
+    adult, *_ = world.cards
+    slip = adult.slip()
+    keys = {name: bytes(32) for name in slip.keys}
+    changed = format_seal_keys(type(slip)(slip.sub, keys))
+    _, refused = check(shell, world, {"text": adult.back()}, {"text": changed, "task": "slip"})
+    assert refused == {"refused": "wrong_slip", "texts": 1}
+
+
+def test_another_card_is_no_slip(shell: PhonePage, world: World) -> None:
+    adult, child, _ = world.cards
+    _, refused = check(shell, world, front(adult), {**front(child), "task": "slip"})
+    assert refused == {"refused": "no_slip", "texts": 1}
+
+
+def test_a_slip_without_a_card_is_said_to_be_one(shell: PhonePage, world: World) -> None:
+    adult, *_ = world.cards
+    [answer] = check(shell, world, {"text": adult.slip_text()})
+    assert answer["states"] == ["unreadable"]
+
+
+def test_more_codes_than_one_check_takes_are_refused(shell: PhonePage, world: World) -> None:
+    answers = check(shell, world, *({"text": f"SC1:{number}"} for number in range(17)))
+    assert [answer["texts"] for answer in answers] == [*range(1, 17), 16]
+    assert answers[-1]["refused"] == "too_many"
+
+
+def test_a_code_of_another_system_is_a_result_and_not_a_fault(shell: PhonePage, world: World) -> None:
+    [answer] = check(shell, world, {"text": "HC1:6BFOXN"})
+    assert answer["states"] == ["unreadable"]
+
+
+def frames(shell: PhonePage, texts: list[str]) -> list[Any]:
+    answers: list[Any] = shell.ask("frames", texts).result
+    return answers
+
+
+def test_frames_come_in_any_order_and_again_and_make_the_message(shell: PhonePage) -> None:
+    texts = format_frames("delta", MESSAGE, 500)
+    shuffled = [*texts[1:], texts[1], texts[0]]
+    *before, last = frames(shell, shuffled)
+    count = len(texts)
+    assert [answer["done"] for answer in before] == [*range(1, count), count - 1]
+    assert {answer["count"] for answer in before} == {count}
+    assert last == {"kind": "delta", "message": MESSAGE.hex(), "done": 0, "count": 0}
+
+
+def test_a_frame_of_another_message_begins_anew(shell: PhonePage) -> None:
+    first, other = format_frames("head", MESSAGE, 500), format_frames("head", MESSAGE[::-1], 500)
+    answers = frames(shell, [*first[:3], *other])
+    assert [answer["done"] for answer in answers[2:4]] == [3, 1]
+    assert answers[-1]["message"] == MESSAGE[::-1].hex()
+
+
+def test_a_text_that_is_no_frame_changes_nothing(shell: PhonePage) -> None:
+    texts = format_frames("head", MESSAGE, 500)
+    answers = frames(shell, [texts[0], "SCF1:ABC", texts[1]])
+    assert [answer["done"] for answer in answers] == [1, 1, 2]
+    assert answers[1]["code"] == "malformed"
