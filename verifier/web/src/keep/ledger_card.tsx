@@ -2,7 +2,7 @@
 
 import { dayOfSeconds } from "../core/calendar_days.ts";
 import { toHex } from "../core/bytes.ts";
-import { freshnessOf } from "../show/freshness.ts";
+import { freshnessOf } from "../words/freshness.ts";
 import { freshnessLine } from "../words/tell.ts";
 import { useWords } from "../words/words.ts";
 import { AskOnce } from "./ask_once.tsx";
