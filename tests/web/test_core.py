@@ -17,7 +17,7 @@ from ledger.codes import CODES
 from ledger.core import cbor
 from ledger.errors import MalformedError
 from scripts import web
-from tests.support.agreement import FORMS, check_vectors
+from tests.support.agreement import FILES, FORMS, check_vectors, load, load_bundles
 from tests.support.ledgers import TinyLedger
 from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
 from tests.support.phone_page import PhonePage
@@ -88,6 +88,26 @@ def test_a_head_takes_little_more_frames_from_the_page_than_from_python(page: Ph
 def test_what_no_frame_holds_is_a_mistake_of_the_caller(page: PhonePage, changed: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="RangeError"):
         page.ask("format_frames", {"kind": "head", "message": "00", "part_bytes": 900} | changed)
+
+
+def test_what_is_told_of_a_head_is_what_the_list_at_hand_can_tell(page: PhonePage) -> None:
+    cases = {path.stem: load(path) for path in FILES if path.parent.name == "head"}
+    load_bundles(page, [case["input"]["bundle"] for case in cases.values()])
+    answers = page.ask_all([("judge_head", case["input"]) for case in cases.values()])
+    told = {
+        name: answer.result.get("relation", answer.outcome)
+        for name, answer in zip(cases, answers, strict=True)
+    }
+    assert told == {
+        name: _told(case["result"].get("relation", case["expect"]), case["input"]["list"])
+        for name, case in cases.items()
+    }
+    assert {"unknown", "newer", "fork", "bad_input", "malformed"} <= set(told.values())
+
+
+def _told(found: str, bundle: str | None) -> str:
+    """What a station tells of a head: Python's `verifier.heads.judge_head`."""
+    return found if bundle else {"newer": "unknown", "bad_checkpoint": "bad_input"}.get(found, found)
 
 
 def test_every_format_of_the_vectors_is_read_or_has_its_reason() -> None:
