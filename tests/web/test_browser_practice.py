@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from scripts import make_practice, web
@@ -36,10 +37,11 @@ class Worker:
     def sees(self, heading: str) -> None:
         self.phone.page.get_by_role("heading", name=heading, exact=True).first.wait_for()
 
-    def reads(self, text: str) -> None:
-        """The focus, and with it whoever listens, is at this text."""
-        focus = "document.activeElement.innerText"
-        self.phone.wait_until(f"focus on {text}", lambda: self.phone.page.evaluate(focus) == text)
+    def has_focus_on(self, heading: str) -> bool:
+        return self.heading_with_focus() == heading
+
+    def heading_with_focus(self) -> str:
+        return str(self.phone.page.evaluate("document.activeElement.innerText"))
 
     def first_run(self, post: str = "desk") -> None:
         self.sees(PRACTICE["proves"]["title"])
@@ -98,7 +100,7 @@ def test_a_wrong_choice_is_explained_and_asks_again(
     worker.first_run()
     for number, (made, card) in enumerate(zip(DECK[:FORCED], CARDS[:FORCED], strict=True), 1):
         worker.sees(card_heading(number))
-        worker.reads(card_heading(number))
+        phone.wait_until("the focus", partial(worker.has_focus_on, card_heading(number)))
         for state in made["states"]:
             assert WORDS["states"][state]["word"] in phone.seen()
         assert phone.page.get_by_text(card["story"]).is_visible()
@@ -106,7 +108,7 @@ def test_a_wrong_choice_is_explained_and_asks_again(
             worker.touch(card[wrong])
             said = phone.page.get_by_role("status").filter(has_text=card[f"{wrong}_why"])
             said.wait_for()
-            worker.reads(card[wrong])
+            assert worker.heading_with_focus() == card[wrong]
             worker.sees(card_heading(number))
         worker.touch(card["right"])
         phone.page.get_by_role("status").filter(has_text=card["right_why"]).wait_for()
