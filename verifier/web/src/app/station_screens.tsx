@@ -19,6 +19,7 @@ import { ChallengeScreen, makeNonce } from "./challenge_screen.tsx";
 import { type Check, checkText, NO_CHECK, type Task } from "./check.ts";
 import { FramesRead } from "./frames_read.ts";
 import { SettingsScreen } from "./settings_screen.tsx";
+import { takeShared } from "./shared_items.ts";
 import { type Tab, Tabs } from "./tabs.tsx";
 import { TopBar } from "./top_bar.tsx";
 
@@ -32,10 +33,16 @@ interface StationScreensProps {
 export function StationScreens({ station, onSettings }: StationScreensProps) {
   const words = useWords();
   const [screen, setScreen] = useState<Screen>("scan");
-  const [check, setCheck] = useState<Check>(NO_CHECK);
+  // Several codes of one picture are told at once, before anything is drawn again: each joins the one before it.
+  const held = useRef<Check>(NO_CHECK);
+  const check = held.current;
   const [notice, setNotice] = useState("");
   const frames = useRef(new FramesRead()).current;
   const [, redraw] = useReducer<number, void>((count) => count + 1, 0);
+  const setCheck = (next: Check) => {
+    held.current = next;
+    redraw();
+  };
   const { settings } = station;
 
   const end = (next: Screen) => {
@@ -44,7 +51,7 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
     setScreen(next);
   };
   const goOn = (task: Task) => {
-    setCheck({ ...check, task });
+    setCheck({ ...held.current, task });
     setNotice("");
     setScreen("scan");
   };
@@ -58,6 +65,14 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
     window.addEventListener("pagehide", forget);
     return () => window.removeEventListener("pagehide", forget);
   }, []);
+
+  useEffect(() => {
+    void takeShared(station).then(({ texts, isForStation, hasUnread }) => {
+      for (const text of texts) onText(text);
+      if (isForStation && texts.length === 0) end("lists");
+      if (hasUnread && texts.length === 0) setNotice(words.text("phone.app.refused.picture"));
+    });
+  }, [station]);
 
   const readFrame = (text: string) => {
     try {
@@ -74,7 +89,7 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
       readFrame(text);
       return;
     }
-    const checked = checkText(check, text, {
+    const checked = checkText(held.current, text, {
       trusted: station.lists,
       nowS: Math.floor(Date.now() / 1000),
       staleAfterDays: settings.staleAfterDays,
