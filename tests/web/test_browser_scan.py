@@ -22,9 +22,15 @@ from tests.support.camera_videos import MakeVideo
 WORDS = json.loads(resources.files("verifier").joinpath("data", "en.json").read_bytes())
 FRAMES = 24
 
+# Waits for the list of the station, which is asked for at the first visit only, and ends the first run.
 REMEMBER = """async () => {
     const opening = indexedDB.open("station");
     const database = await new Promise((done) => { opening.onsuccess = () => done(opening.result); });
+    const isThere = () => new Promise((done) => {
+        const asked = database.transaction("ledgers").objectStore("ledgers").getAll();
+        asked.onsuccess = () => done(asked.result.some(({ bundle }) => bundle));
+    });
+    while (!(await isThere())) await new Promise((done) => setTimeout(done, 50));
     const change = database.transaction("settings", "readwrite");
     change.objectStore("settings").put({ post: "desk", practised: true }, "settings");
     await new Promise((done) => { change.oncomplete = done; });
