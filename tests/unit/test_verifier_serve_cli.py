@@ -201,7 +201,7 @@ def test_the_service_that_is_started_offers_its_root(desk: Desk) -> None:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app=desk.started["app"])
         async with httpx.AsyncClient(transport=transport, base_url="https://station") as client:
-            return await client.get("/phone/certificate.pem")
+            return await client.get("/certificate.pem")
 
     kept = parse_chain(desk.kept.read_bytes(), own=True)
     assert asyncio.run(ask()).content == kept.root_pem() != b""
