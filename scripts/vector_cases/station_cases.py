@@ -406,6 +406,8 @@ def _pins(ledger: TinyLedger) -> Iterator[Case]:
         "no-charter": {"origin": value["origin"]},
         "further-part": {**value, "more": 0},
         "origin-with-scheme": {**value, "origin": "https ://x"},
+        "practice": {**value, "origin": "practice.invalid/deck"},
+        "practice-spelled-otherwise": {**value, "origin": "a.Practice.Invalid.:80"},
         "charter-in-capitals": {**value, "charter": "A" * 64},
         "charter-of-31-bytes": {**value, "charter": "00" * 31},
         "least-is-null": {**value, "least": None},

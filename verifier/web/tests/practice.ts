@@ -1,5 +1,5 @@
 /**
- * The practice room for another process: one JSON object in, one out.
+ * The practice room for another process: one JSON object a line in, one a line out.
  *
  *     {"live": {"origin": ..., "charter": ..., "bundle": <hex>}, "choices": ["other", "right", ...]}
  *
@@ -7,8 +7,8 @@
  * choices of each card; `steps` is the way through the drill with these choices.
  */
 
-import { readFileSync } from "node:fs";
 import * as process from "node:process";
+import { createInterface } from "node:readline";
 import { fromHex } from "../src/core/bytes.ts";
 import { makePin } from "../src/core/pin.ts";
 import { openTrustedList } from "../src/core/trusted_list.ts";
@@ -22,24 +22,26 @@ interface Question {
   readonly choices: readonly Choice[];
 }
 
-const { live, choices } = JSON.parse(readFileSync(0, "utf-8")) as Question;
-const deck = openDeck();
-const station = openTrustedList(fromHex(live.bundle), makePin(live.origin, live.charter));
-const steps: Steps[] = [begin(FORCED_CARDS)];
-for (const choice of choices) steps.push(choose(steps.at(-1)!, choice));
-
-process.stdout.write(
-  JSON.stringify({
+function answer({ live, choices }: Question): unknown {
+  const deck = openDeck();
+  const station = openTrustedList(fromHex(live.bundle), makePin(live.origin, live.charter));
+  const steps: Steps[] = [begin(FORCED_CARDS)];
+  for (const choice of choices) steps.push(choose(steps.at(-1)!, choice));
+  const judged = deck.cards.map((card) => ({ name: card.name, ...judgePractice(deck, card) }));
+  return {
     forced: FORCED_CARDS,
-    deck: deck.cards.map((card) => {
-      const { verdicts, companion } = judgePractice(deck, card);
-      return { name: card.name, states: verdicts.map(({ state }) => state), companion: companion?.result ?? "" };
-    }),
-    answers: deck.cards.map((card) =>
-      judgePractice(deck, card).verdicts.map(({ evidence }) => Object.fromEntries(evidence?.answers ?? [])),
-    ),
+    deck: judged.map(({ name, verdicts, companion }) => ({
+      name,
+      states: verdicts.map(({ state }) => state),
+      companion: companion?.result ?? "",
+    })),
+    answers: judged.map(({ verdicts }) => verdicts.map(({ evidence }) => Object.fromEntries(evidence?.answers ?? []))),
     live: deck.cards.flatMap(({ texts, nowS }) => texts.map((text) => judge(text, [station], nowS).state)),
     order: Object.fromEntries(deck.cards.map(({ name }) => [name, choicesOf(name)])),
     steps,
-  }),
-);
+  };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(answer(JSON.parse(line) as Question))}\n`);
+}

@@ -42,8 +42,9 @@ export function parsePin(text: string): Pin {
   if (typeof origin !== "string" || typeof charter !== "string") {
     throw badInput("a pin has an origin and a charter", "pin");
   }
-  const pin = makePin(origin, charter);
-  return "least" in value ? { ...pin, least: parseLeast(least) } : pin;
+  if (!("least" in value)) return makePin(origin, charter);
+  const tree = parseLeastForm(least);
+  return { ...makePin(origin, charter), least: makeLeast(tree) };
 }
 
 /**
@@ -67,12 +68,21 @@ export function isPractice(origin: string): boolean {
   return host === PRACTICE_HOST || host.endsWith(`.${PRACTICE_HOST}`);
 }
 
-function parseLeast(value: unknown): NonNullable<Pin["least"]> {
+interface LeastForm {
+  readonly size: number;
+  readonly root: string;
+}
+
+function parseLeastForm(value: unknown): LeastForm {
   const isForm = isRecord(value) && Object.keys(value).length === 2;
   const { size, root } = (isForm ? value : {}) as { size?: unknown; root?: unknown };
   if (typeof size !== "number" || !Number.isInteger(size) || typeof root !== "string") {
     throw badInput("a pin has an origin and a charter", "pin");
   }
+  return { size, root };
+}
+
+function makeLeast({ size, root }: LeastForm): NonNullable<Pin["least"]> {
   if (!Number.isSafeInteger(size) || size < CELL_SIZE || size % CELL_SIZE || !HEX_HASH.test(root)) {
     throw badInput("a least tree has a size, a multiple of 16, and a root", "least");
   }

@@ -1,6 +1,6 @@
 /** Handing a list on to a colleague, by file or by codes on this screen, and comparing heads. */
 
-import { DELTA_KIND, formatFrames, BUNDLE_KIND } from "../core/frames.ts";
+import { BUNDLE_KIND, DELTA_KIND, formatFrames } from "../core/frames.ts";
 import { formatHeadFrames } from "../core/heads.ts";
 import { useWords } from "../words/words.ts";
 import { handOut } from "./hand_out.ts";
@@ -30,7 +30,7 @@ export function HandOn({ ledger, isOneOfSeveral, onCodes }: HandOnProps) {
   const { bundle, deltas, origin, pin } = ledger.record;
   if (!bundle) return null;
   const name = fileName(origin);
-  const how = words.text("phone.keep.hand_on.how");
+  const how = words.text("phone.keep.hand_on.how", { tab: words.text("phone.app.tabs.scan") });
   const size = (bytes: number) => sizeText(words, bytes);
   return (
     <div class="hand-on">
@@ -97,7 +97,7 @@ export function ShowHead({ ledger, isOneOfSeveral, onCodes }: HandOnProps) {
           onCodes({
             texts: formatHeadFrames(trusted),
             label: words.text("phone.keep.heads.label"),
-            how: words.text("phone.keep.heads.how"),
+            how: words.text("phone.keep.heads.how", { tab: words.text("phone.app.tabs.scan") }),
           })
         }
       >

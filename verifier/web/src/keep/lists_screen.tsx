@@ -19,12 +19,13 @@ import { sizeText } from "./sizes.ts";
 
 export interface ListsProps {
   readonly station: PhoneStation;
+  /** The tabs lead on from here; nothing on this screen calls it. */
   readonly onDone: () => void;
   /** Read the numbered codes of a colleague's screen with the camera. */
   readonly onScan: () => void;
 }
 
-export function ListsScreen({ station, onDone, onScan }: ListsProps) {
+export function ListsScreen({ station, onScan }: ListsProps) {
   const [codes, setCodes] = useState<ShownCodes>();
   const [isRemoved, setRemoved] = useState(false);
   useRedraw(station);
@@ -35,7 +36,6 @@ export function ListsScreen({ station, onDone, onScan }: ListsProps) {
   return (
     <Lists
       station={station}
-      onDone={onDone}
       onScan={onScan}
       onCodes={setCodes}
       onRemove={() => void removeAll(station).then(() => setRemoved(true))}
@@ -43,12 +43,12 @@ export function ListsScreen({ station, onDone, onScan }: ListsProps) {
   );
 }
 
-interface ListsViewProps extends ListsProps {
+interface ListsViewProps extends Pick<ListsProps, "station" | "onScan"> {
   readonly onCodes: (codes: ShownCodes) => void;
   readonly onRemove: () => void;
 }
 
-function Lists({ station, onDone, onScan, onCodes, onRemove }: ListsViewProps) {
+function Lists({ station, onScan, onCodes, onRemove }: ListsViewProps) {
   const words = useWords();
   const heading = useHeading();
   const { ledgers, activity } = station;
@@ -81,12 +81,12 @@ function Lists({ station, onDone, onScan, onCodes, onRemove }: ListsViewProps) {
       </Part>
       {station.lists.length > 0 && (
         <>
-          <Part title={words.text("phone.keep.hand_on.title")}>
+          <Folded title={words.text("phone.keep.hand_on.title")}>
             {ledgers.map((ledger) => (
               <HandOn key={ledger.record.origin} {...{ ledger, isOneOfSeveral, onCodes }} />
             ))}
-          </Part>
-          <Part title={words.text("heads.page.heading")}>
+          </Folded>
+          <Folded title={words.text("heads.page.heading")}>
             <p>{words.text("heads.page.why")}</p>
             {ledgers.map((ledger) => (
               <ShowHead key={ledger.record.origin} {...{ ledger, isOneOfSeveral, onCodes }} />
@@ -95,11 +95,11 @@ function Lists({ station, onDone, onScan, onCodes, onRemove }: ListsViewProps) {
               {words.text("phone.keep.heads.scan")}
             </button>
             <FileField label={words.text("phone.keep.heads.read_file")} kind="head" station={station} />
-          </Part>
+          </Folded>
         </>
       )}
       <InstallHint />
-      <Part title={words.text("phone.keep.remove.title")}>
+      <Folded title={words.text("phone.keep.remove.title")}>
         <p>{words.text("phone.keep.remove.meaning")}</p>
         <AskOnce
           label={words.text("phone.keep.remove.button")}
@@ -107,10 +107,7 @@ function Lists({ station, onDone, onScan, onCodes, onRemove }: ListsViewProps) {
           yes={words.text("phone.keep.remove.yes")}
           onYes={onRemove}
         />
-      </Part>
-      <button type="button" onClick={onDone}>
-        {words.text("phone.keep.done")}
-      </button>
+      </Folded>
     </main>
   );
 }
@@ -121,6 +118,18 @@ function Part({ title, children }: { readonly title: string; readonly children: 
       <h2>{title}</h2>
       {children}
     </section>
+  );
+}
+
+/** What few people need on most days. */
+function Folded({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
+  return (
+    <details class="part">
+      <summary>
+        <h2>{title}</h2>
+      </summary>
+      {children}
+    </details>
   );
 }
 
@@ -174,12 +183,15 @@ function FileField({ label, hint, station, kind = "file" }: FileFieldProps) {
     input.value = "";
     for (const file of files) await station.receiveFile(kind, file);
   };
+  // A browser's own field speaks the browser's language; the label is the button.
   return (
-    <label class="file">
-      {label}
-      {hint && <span class="soft">{hint}</span>}
-      <input type="file" multiple onChange={({ currentTarget }) => void read(currentTarget)} />
-    </label>
+    <>
+      <label class="button file">
+        {label}
+        <input type="file" multiple onChange={({ currentTarget }) => void read(currentTarget)} />
+      </label>
+      {hint && <p class="soft">{hint}</p>}
+    </>
   );
 }
 

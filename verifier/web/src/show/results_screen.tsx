@@ -59,10 +59,11 @@ export function ResultsScreen(props: ResultsProps) {
     signal(leading, settings);
     return hush;
   }, [said]);
-  if (isCovered) return <section class="screen results" />;
+  const Root = isPart ? "div" : "main";
+  if (isCovered) return <Root class="screen results" />;
   const { discreet } = settings;
   return (
-    <section class={`screen results${practice ? " practice" : ""}${discreet ? " discreet" : ""}`} aria-labelledby={isPart ? undefined : id}>
+    <Root class={`screen results${practice ? " practice" : ""}`} aria-labelledby={isPart ? undefined : id}>
       {practice && <p class="practice-mark">{words.text("phone.show.practice_mark")}</p>}
       {!isPart && (
         <h1 id={id} ref={heading} tabIndex={-1}>
@@ -94,7 +95,7 @@ export function ResultsScreen(props: ResultsProps) {
           {!hasHelp && <Help settings={settings} />}
         </div>
       )}
-    </section>
+    </Root>
   );
 }
 
