@@ -41,9 +41,11 @@ function Caught({ children }: { readonly children: preact.ComponentChildren }) {
   const [error, reset] = useErrorBoundary();
   if (error === undefined) return <>{children}</>;
   return (
-    <main class="screen" role="alert">
-      <h1>{words.text("phone.app.defect.title")}</h1>
-      <p>{words.text("phone.app.defect.meaning")}</p>
+    <main class="screen">
+      <div role="alert">
+        <h1>{words.text("phone.app.defect.title")}</h1>
+        <p>{words.text("phone.app.defect.meaning")}</p>
+      </div>
       <button type="button" class="main" onClick={reset}>
         {words.text("phone.app.defect.again")}
       </button>

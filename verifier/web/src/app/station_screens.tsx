@@ -32,10 +32,16 @@ interface StationScreensProps {
 export function StationScreens({ station, onSettings }: StationScreensProps) {
   const words = useWords();
   const [screen, setScreen] = useState<Screen>("scan");
-  const [check, setCheck] = useState<Check>(NO_CHECK);
+  // Several codes of one picture are told at once, before anything is drawn again: each joins the one before it.
+  const held = useRef<Check>(NO_CHECK);
+  const check = held.current;
   const [notice, setNotice] = useState("");
   const frames = useRef(new FramesRead()).current;
   const [, redraw] = useReducer<number, void>((count) => count + 1, 0);
+  const setCheck = (next: Check) => {
+    held.current = next;
+    redraw();
+  };
   const { settings } = station;
 
   const end = (next: Screen) => {
@@ -44,7 +50,7 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
     setScreen(next);
   };
   const goOn = (task: Task) => {
-    setCheck({ ...check, task });
+    setCheck({ ...held.current, task });
     setNotice("");
     setScreen("scan");
   };
@@ -74,7 +80,7 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
       readFrame(text);
       return;
     }
-    const checked = checkText(check, text, {
+    const checked = checkText(held.current, text, {
       trusted: station.lists,
       nowS: Math.floor(Date.now() / 1000),
       staleAfterDays: settings.staleAfterDays,
