@@ -108,10 +108,17 @@ class User:
     def check(self, text: str) -> None:
         """Type the text of a code and let it be checked."""
         field = self.page.get_by_label(self.text("phone.scan.text"), exact=True)
-        if not field.is_visible():
-            self.page.get_by_text(self.text("phone.scan.text_summary"), exact=True).click()
-            self.actions += 1
-        field.fill(text)
+        summary = self.page.get_by_text(self.text("phone.scan.text_summary"), exact=True)
+
+        def type_it() -> bool:
+            # The field opens by itself where the camera turns out to be missing.
+            if not field.is_visible():
+                summary.click(timeout=1000)
+                self.actions += 1
+            field.fill(text, timeout=1000)
+            return True
+
+        self.phone.wait_until("the field for text", type_it)
         self.press("page.check")
         self.actions += 1
 

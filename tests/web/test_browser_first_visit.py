@@ -69,7 +69,7 @@ def test_every_state_says_its_word_its_meaning_and_what_to_do(
 def test_an_old_list_is_said_with_its_age(old_station: StationServer, open_page: OpenPage, world: World) -> None:
     user = User(open_page(old_station.url))
     user.first_run()
-    assert user.sees("freshness.days")
+    assert user.sees("freshness.days_other")
     user.check(world.cards["confirmed"].text)
     assert user.sees("states.confirmed_stale.word")
     assert re.search(r"\b19\b", user.screen())
