@@ -306,6 +306,7 @@ def serve(story: Story, console: Console) -> None:
         for app, port in zip((ledger, station), PORTS, strict=True)
     ]
     console.print(f"\nledger   http://127.0.0.1:{PORTS[0]}/docs\nstation  http://127.0.0.1:{PORTS[1]}/docs")
+    console.print(f"phone    http://127.0.0.1:{PORTS[1]}/phone/")
     console.print("Ctrl-C ends both.")
     beside = threading.Thread(target=servers[1].run, daemon=True)
     beside.start()

@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.vector_cases import Case, card_cases, code_cases, ledger_cases, verdict_cases
+from scripts.vector_cases import Case, card_cases, code_cases, ledger_cases, station_cases, verdict_cases
 from scripts.vector_cases.kept_signatures import KeptSignatures
 from tests.support.vector_runner import VECTORS, run_case
 
@@ -82,6 +82,7 @@ def all_cases(kept: KeptSignatures) -> Iterator[Case]:
     yield from ledger_cases.cases(kept)
     yield from card_cases.cases()
     yield from verdict_cases.cases(kept)
+    yield from station_cases.cases(kept)
 
 
 if __name__ == "__main__":

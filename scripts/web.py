@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -38,8 +39,10 @@ _SHOWN_LINES = 20
 DIST = "dist"
 BUILD_STAMP_NAME = "page.stamp"
 """In `dist`: 64 hexadecimal digits over all that the page was made of, written last."""
+LICENCES_NAME = "licences.txt"
 BESIDE = ("verifier/data", "credential/profiles")
 """Folders of the repository that the page is made of besides its own."""
+_LEFT_OUT = frozenset({"dev", "devOptional", "optional", "peer"})
 _STAGE = ".page"
 _NOT_IN_THE_PAGE = frozenset({"node_modules", DIST, _STAGE, "tests"})
 TYPE_PROJECTS = (".", "src/core", "src/worker")
@@ -97,7 +100,7 @@ def is_current(folder: Path = FOLDER) -> bool:
 
 def format_build_stamp(folder: Path = FOLDER) -> str:
     """The stamp of a build: 64 hexadecimal digits over names and bytes of all that the page is made of."""
-    digest = hashlib.sha256(format_stamp(folder).encode())
+    digest = hashlib.sha256(format_stamp(folder).encode() + Path(__file__).read_bytes())
     root = folder.parent.parent
     places = [path for path in folder.iterdir() if path.name not in _NOT_IN_THE_PAGE]
     places += [root / name for name in BESIDE]
@@ -197,6 +200,7 @@ def _build(folder: Path, run: Run) -> None:
     packer = folder / "tools" / "precompress.ts"
     failure = "the phone page does not build"
     _step(run, [str(node()), str(vite), "build", "--outDir", str(stage), "--emptyOutDir"], folder, failure)
+    (stage / LICENCES_NAME).write_text(format_licences(folder), encoding="utf-8")
     _step(
         run, [str(node()), "--disable-warning=ExperimentalWarning", str(packer), str(stage)], folder, failure
     )
@@ -205,6 +209,19 @@ def _build(folder: Path, run: Run) -> None:
     (stage / BUILD_STAMP_NAME).write_text(stamp, encoding="ascii")
     shutil.rmtree(folder / DIST, ignore_errors=True)
     stage.replace(folder / DIST)
+
+
+def format_licences(folder: Path = FOLDER) -> str:
+    """The licences of the packages that are part of the built page, which each asks to be passed on with it."""
+    packages = json.loads((folder / "package-lock.json").read_bytes()).get("packages", {})
+    parts = ["The phone page of Safeconduct is made with these packages."]
+    for place, package in packages.items():
+        if not place or _LEFT_OUT & package.keys():
+            continue
+        name = place.rpartition("node_modules/")[2]
+        parts.append(f"{name} {package['version']}, {package.get('license', 'licence unknown')}")
+        parts += [path.read_text("utf-8").strip() for path in sorted((folder / place).glob("LICEN[CS]E*"))]
+    return "\n\n----\n\n".join(parts) + "\n"
 
 
 def _step(run: Run, command: Sequence[str], folder: Path, failure: str, advice: str = "") -> None:

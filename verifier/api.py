@@ -61,6 +61,7 @@ def create_app(
     policy: StationPolicy = DEFAULT_POLICY,
     now_s: Callable[[], int] | None = None,
     page: BuiltPage | None = None,
+    certificate: bytes | None = None,
 ) -> FastAPI:
     """Return the service of one station.
 
@@ -70,6 +71,7 @@ def create_app(
             comes with each request.
         now_s: the device's clock, seconds since 1970; for tests.
         page: the build of the phone page; the one in the package where none is given.
+        certificate: the root of the station's own certificate as PEM, which a phone can be told to trust.
     """
     clock_s = now_s or _clock_s
     app = FastAPI(
@@ -113,9 +115,10 @@ def create_app(
         read_parts=_read_parts,
         judge=lambda parts: _judge_parts(parts, station, clock_s(), policy),
         clock_s=clock_s,
+        has_certificate=bool(certificate),
     )
 
-    add_phone_page(app, station, page=page or load_page())
+    add_phone_page(app, station, page=page or load_page(), certificate=certificate)
 
     @app.get("/list")
     def describe_list() -> dict[str, Any]:

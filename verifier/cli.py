@@ -28,7 +28,7 @@ from ledger.core.calendar_days import DAY_S, date_of_seconds
 from ledger.core.pin import PIN_MAX_BYTES, LeastTree, Pin, format_pin, make_pin, parse_pin
 from ledger.errors import CodedError, ForkAlarm, MalformedError
 from ledger.terminal import accept_any_console
-from verifier import heads_cli, holder_cli
+from verifier import heads_cli, holder_cli, serve_cli
 from verifier.core.evidence import Verdict
 from verifier.core.trust import open_bundle
 from verifier.core.trusted_list import Trusted, TrustedList
@@ -184,26 +184,7 @@ def verify(
     raise typer.Exit(report.exit_code)
 
 
-@app.command()
-def serve(
-    station: StationFolder = _STATION,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8480,
-    stale_after_days: Annotated[int, typer.Option(min=0, help="From when on a list counts as old.")] = 7,
-    aud: StationName = "",
-) -> None:
-    """Answer POST /verify on this device; no access is logged."""
-    import uvicorn
-
-    from verifier.api import create_app
-
-    target = Station(station)
-    target.pin()
-    service = create_app(target, policy=StationPolicy(stale_after_days, aud))
-    _out.print(f"Station of {target.pin().origin} on http://{host}:{port}", markup=False)
-    uvicorn.run(service, host=host, port=port, access_log=False, log_level="warning")
-
-
+app.command()(serve_cli.serve)
 app.command()(heads_cli.head)
 app.command()(heads_cli.compare)
 app.command()(holder_cli.nonce)

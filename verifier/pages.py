@@ -66,6 +66,7 @@ def add_station_pages(
     read_parts: Callable[[Request], Awaitable[Parts]],
     judge: Callable[[Parts], Report],
     clock_s: Callable[[], int],
+    has_certificate: bool = False,
 ) -> None:
     """Add the routes `/`, `/check`, `/head`, `/docs` and `/style.css`.
 
@@ -75,6 +76,7 @@ def add_station_pages(
         read_parts: reads the body of a request.
         judge: judges what was read.
         clock_s: the device's clock, seconds.
+        has_certificate: whether a phone can be told to trust a certificate of the station's own.
     """
     pages = WebPages("verifier")
     words = load_wording()
@@ -85,6 +87,7 @@ def add_station_pages(
         "skip": words.text("page", "skip"),
         "home": words.text("page", "home"),
         "compare_link": words.sections["heads"]["page"]["link"],
+        "has_certificate": has_certificate,
     }
 
     def with_freshness() -> dict[str, Any]:

@@ -4,6 +4,7 @@
     GET  /phone/station.json                  the ledgers that this station believes, and the list of each
     GET  /phone/ledgers/{n}/bundle            a list, bytes as in section 9 of docs/protocol.md
     GET  /phone/ledgers/{n}/deltas/{day}      a public daily delta that this station applied
+    GET  /phone/certificate.pem               what a phone can be told to trust, where the station made it itself
     POST /phone/share                         what a phone without its service worker shares: not read, not kept
 
 A phone verifies what it gets like a file from a stick: nothing here has to be believed. Everything is public data of
@@ -18,12 +19,12 @@ click-through away when that certificate is renewed, and lock the phone out; a p
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
-from fastapi import Path as InPath
 
 from ledger.core.pin import format_pin
 from ledger.errors import BundleError, CodedError
@@ -40,11 +41,11 @@ CONTENT_SECURITY_POLICY: Final = (
     "connect-src 'self'; worker-src 'self'; manifest-src 'self'; media-src 'self' blob:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types safeconduct"
 )
-# What the page needs: to see a code, to keep the screen on while it does, to hand a list to a colleague, and to
-# start its own picture of the camera (autoplay, which is left alone).
-_ON: Final = ("camera", "screen-wake-lock", "web-share")
+# What the page needs: to see a code and to keep the screen on while it does. Two are left as they are, for the page
+# itself: autoplay starts the picture of the camera, and web-share, which not every browser knows, hands on a list.
+_ON: Final = ("camera", "screen-wake-lock")
 _OFF: Final = (
-    "accelerometer", "ambient-light-sensor", "bluetooth", "browsing-topics", "clipboard-read", "compute-pressure",
+    "accelerometer", "bluetooth", "browsing-topics", "clipboard-read", "compute-pressure",
     "display-capture", "encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid",
     "identity-credentials-get", "idle-detection", "keyboard-map", "local-fonts", "magnetometer", "microphone", "midi",
     "otp-credentials", "payment", "picture-in-picture", "publickey-credentials-create", "publickey-credentials-get",
@@ -61,17 +62,19 @@ HEADERS: Final = {
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
 _NO_CACHE: Final = "no-cache"
-_LAST_LEDGER: Final = 9_999
-Number = Annotated[int, InPath(ge=0, le=_LAST_LEDGER)]
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
 
 
-def add_phone_page(app: FastAPI, station: Station, *, page: BuiltPage | None) -> None:
+def add_phone_page(
+    app: FastAPI, station: Station, *, page: BuiltPage | None, certificate: bytes | None = None
+) -> None:
     """Add the routes below `/phone`.
 
     Args:
         app: the service of the station.
         station: its folder; a list that is imported while the service runs is what phones get from then on.
         page: the build, None where there is none: then the page answers 503 with a sentence, the data all the same.
+        certificate: the root that signed the station's own certificate, PEM; None or b"" where there is none.
     """
     lists = _PublicLists(station)
     words = load_wording()
@@ -94,7 +97,7 @@ def add_phone_page(app: FastAPI, station: Station, *, page: BuiltPage | None) ->
         return Response(body, 200, None, "application/json")
 
     @app.get("/phone/ledgers/{number}/bundle", responses=_BYTES)
-    def get_bundle(number: Number, request: Request) -> Response:
+    def get_bundle(number: str, request: Request) -> Response:
         """Give the list at hand of a ledger, counted from 0 as in station.json."""
         published = lists.published(number)
         if published is None:
@@ -102,13 +105,19 @@ def add_phone_page(app: FastAPI, station: Station, *, page: BuiltPage | None) ->
         return _public_bytes(request, published.data, published.etag)
 
     @app.get("/phone/ledgers/{number}/deltas/{day}", responses=_BYTES)
-    def get_delta(number: Number, day: str, request: Request) -> Response:
+    def get_delta(number: str, day: str, request: Request) -> Response:
         """Give the public changes of a day `YYYY-MM-DD` (UTC), where this station applied them itself."""
         ledger, date = lists.ledger(number), parse_day(day)
         delta = None if ledger is None or date is None else DeltaShelf(ledger.folder).read(date)
         if delta is None:
             raise CodedError("not_found", "the changes of this day are not at hand", field="day")
         return _public_bytes(request, delta, etag_of(delta))
+
+    @app.get("/phone/certificate.pem", include_in_schema=False)
+    def get_certificate() -> Response:
+        if not certificate:
+            return Response(None, 404)
+        return Response(certificate, 200, None, "application/x-x509-ca-cert")
 
     @app.post("/phone/share", include_in_schema=False)
     def answer_share() -> Response:
@@ -136,12 +145,13 @@ class _PublicLists:
         self._station = station
         self._known: dict[str, _Published] = {}
 
-    def ledger(self, number: int) -> Station | None:
-        """Return the station of a ledger by its place, None where there are fewer."""
+    def ledger(self, number: str) -> Station | None:
+        """Return the station of a ledger by its place in digits, None where there is none."""
         ledgers = self._station.ledgers()
-        return ledgers[number] if number < len(ledgers) else None
+        place = int(number) if _NUMBER.fullmatch(number) else len(ledgers)
+        return ledgers[place] if place < len(ledgers) else None
 
-    def published(self, number: int) -> _Published | None:
+    def published(self, number: str) -> _Published | None:
         """Return the list of a ledger, None where there is none that verifies."""
         ledger = self.ledger(number)
         return None if ledger is None else self._published(ledger)
@@ -180,7 +190,8 @@ class _PublicLists:
                 return known
             data = ledger.export_bundle()
             if ledger.trusted() is trusted:  # else another list took its place in between
-                self._known[key] = _Published(trusted, data, etag_of(data))
+                self._known[key] = published = _Published(trusted, data, etag_of(data))
+                return published
 
 
 def _page_file(page: BuiltPage, name: str, request: Request) -> Response:

@@ -5,6 +5,8 @@
       bundle.cbor     the newest list that was accepted
       head.json       its tree: the station never goes back below it, whatever becomes of the file
       evidence/       what contradicts each other (fork), and the file that proves it, to hand on to an auditor
+      deltas/         public daily changes that were applied, for phones (verifier/kept_deltas.py)
+      https.pem       key and certificate, where the station made one for itself (verifier/https.py)
       ledgers/<name>/ the same again for every further ledger that is believed
 
 Nothing of any scan is written, here or anywhere. A list takes the place of the one at hand only after it

@@ -2,8 +2,8 @@
 
 Implements the core deterministic encoding of RFC 8949 section 4.2.1 as narrowed by docs/protocol.md
 section 1: shortest integers, definite lengths, map keys in bytewise order of their encodings, no
-duplicate keys, nesting of at most 16, no trailing bytes, no floats, no bignums. A tag always stays a
-`CBORTag`; nothing is turned into a date, a set or a reference.
+duplicate keys, nesting of at most 16, no trailing bytes, no floats, no tags but the three that
+docs/safeconduct.cddl names. A tag always stays a `CBORTag`; nothing is turned into a date, a set or a reference.
 
 `cbor2` does the coding. What makes the encoding the one encoding is ours: maps are put in bytewise order
 before they are written (its canonical mode orders by length first, RFC 7049), and what was read is
@@ -45,8 +45,10 @@ REDACTED_KEYS: Final = CBORSimpleValue(59)
 """The map key `simple(59)`: digests of redacted claims (draft-ietf-spice-sd-cwt). Equals the integer 59
 in Python; see the module text."""
 
+_NAMED_TAGS: Final = frozenset((16, 18, 60))
+"""COSE_Encrypt0, COSE_Sign1 and the redacted array element: the tags of docs/safeconduct.cddl."""
 _REFUSED_TAGS: Final = frozenset((2, 3, 25, 28, 29, 256))
-"""Bignums, and the tags by which one part of an item refers to another."""
+"""Bignums, and the tags by which one part of an item refers to another: refused from others too."""
 _KEY_TYPES: Final = frozenset((int, str, bytes, CBORSimpleValue))
 _LEAF_TYPES: Final = frozenset((str, bytes, bool, type(None)))
 
@@ -58,7 +60,7 @@ def encode(value: Any) -> bytes:
     `CBORSimpleValue` (except 20 to 31, which are not simple values of their own).
 
     Raises:
-        ValueError: any other type (floats above all), an integer out of range, a bignum or reference tag, a key that
+        ValueError: any other type (floats above all), an integer out of range, a tag but 16, 18 and 60, a key that
             is not int, str, bytes or simple value, nesting beyond `MAX_DEPTH`, or text that is not
             Unicode scalar values.
 
@@ -83,7 +85,7 @@ def decode(
         data: the encoded item.
         max_size: the most bytes accepted.
         deterministic: True for everything of our own: the bytes must be what `encode` gives. False only
-            for tokens published by others: floats (not NaN), unsorted maps and integers or lengths that
+            for tokens published by others: floats (not NaN), other tags, unsorted maps and integers or lengths that
             are not the shortest are let through.
         field: name of the part being parsed, for the error.
         max_items: the most items, keys and the outermost among them, of a deterministic encoding; None for bytes
@@ -91,7 +93,7 @@ def decode(
 
     Raises:
         MalformedError: code too_large if `data` is longer than `max_size` or of more items; otherwise malformed:
-            not well-formed, trailing bytes, indefinite length, duplicate or unusable map key, bignum or reference tag,
+            not well-formed, trailing bytes, indefinite length, duplicate or unusable map key, a tag without a place,
             `undefined`, NaN, nesting beyond `MAX_DEPTH`, or (deterministic) not the one encoding.
 
     Source: RFC 8949 sections 4.2.1 and 5.3.1.
@@ -103,7 +105,7 @@ def decode(
             return _decode_foreign(data)
         if max_items is not None and len(data) > max_items and _has_more_items(data, max_items):
             raise MalformedError(f"more than {max_items} items", field=field, code="too_large")
-        value = loads(data, **_STRICT)
+        value = loads(data, **_STRICT, semantic_decoders=_OWN_TAGS)
         canonical = encode(value) == data
     except MalformedError:
         raise
@@ -136,18 +138,21 @@ def _has_more_items(data: bytes, most: int) -> bool:
 
 def _decode_foreign(data: bytes) -> Any:
     stream = io.BytesIO(data)
-    value = CBORDecoder(stream, **_STRICT).decode()
+    value = CBORDecoder(stream, **_STRICT, semantic_decoders=_FOREIGN_TAGS).decode()
     if stream.tell() != len(data):
         raise ValueError("trailing bytes")
-    _ordered(value, 0, floats=True)  # for its refusals only
+    _ordered(value, 0, foreign=True)  # for its refusals only
     return value
 
 
 class _PlainTags(Mapping[int, Callable[[Any, bool], Any]]):
-    """Table of tag decoders with one answer for every tag: it stays a tag."""
+    """Table of tag decoders with one answer for every tag that has a place: it stays a tag."""
+
+    def __init__(self, *, foreign: bool) -> None:
+        self._foreign = foreign
 
     def __getitem__(self, tag: int) -> Callable[[Any, bool], Any]:
-        if tag in _REFUSED_TAGS:
+        if not _has_place(tag, foreign=self._foreign):
             raise ValueError("a tag that has no place in the profile")
         return lambda value, _immutable: CBORTag(tag, value)
 
@@ -158,15 +163,20 @@ class _PlainTags(Mapping[int, Callable[[Any, bool], Any]]):
         return 1
 
 
+def _has_place(tag: int, *, foreign: bool) -> bool:
+    return tag not in _REFUSED_TAGS if foreign else tag in _NAMED_TAGS
+
+
+_OWN_TAGS: Final = _PlainTags(foreign=False)
+_FOREIGN_TAGS: Final = _PlainTags(foreign=True)
 _STRICT: Final[dict[str, Any]] = {
     "allow_duplicate_keys": False,
     "allow_indefinite": False,
     "max_depth": MAX_DEPTH + 2,
-    "semantic_decoders": _PlainTags(),
 }
 
 
-def _ordered(value: Any, depth: int, *, floats: bool = False) -> Any:
+def _ordered(value: Any, depth: int, *, foreign: bool = False) -> Any:
     """Return `value` in plain types with every map in bytewise order; refuse what has no place in it."""
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
@@ -178,13 +188,13 @@ def _ordered(value: Any, depth: int, *, floats: bool = False) -> Any:
             raise ValueError("integer beyond 64 bits")
         return value
     if kind is list or kind is tuple:
-        return [_ordered(item, depth + 1, floats=floats) for item in value]
+        return [_ordered(item, depth + 1, foreign=foreign) for item in value]
     if isinstance(value, Mapping):
-        return _ordered_map(value, depth + 1, floats=floats)
+        return _ordered_map(value, depth + 1, foreign=foreign)
     if kind is CBORTag:
-        if value.tag in _REFUSED_TAGS:
+        if not _has_place(value.tag, foreign=foreign):
             raise ValueError("a tag that has no place in the profile")
-        return CBORTag(value.tag, _ordered(value.value, depth + 1, floats=floats))
+        return CBORTag(value.tag, _ordered(value.value, depth + 1, foreign=foreign))
     if kind is CBORSimpleValue:
         if 20 <= value.value <= 31:
             raise ValueError("not a simple value of its own")
@@ -194,18 +204,18 @@ def _ordered(value: Any, depth: int, *, floats: bool = False) -> Any:
         return _ordered(int(value), depth)
     if isinstance(value, str):
         return str.__str__(value)
-    if floats and kind is float and not math.isnan(value):
+    if foreign and kind is float and not math.isnan(value):
         return value
     raise ValueError(f"not a type of the CBOR profile: {kind.__name__}")
 
 
-def _ordered_map(value: Mapping[Any, Any], depth: int, *, floats: bool) -> dict[Any, Any]:
+def _ordered_map(value: Mapping[Any, Any], depth: int, *, foreign: bool) -> dict[Any, Any]:
     pairs = []
     for key, item in value.items():
         plain = key if type(key) in _KEY_TYPES else _ordered(key, depth)
         if type(plain) not in _KEY_TYPES:
             raise ValueError("not a map key")
-        pairs.append((dumps(plain), plain, _ordered(item, depth, floats=floats)))
+        pairs.append((dumps(plain), plain, _ordered(item, depth, foreign=foreign)))
     pairs.sort(key=_encoded_key)
     ordered = {key: item for _, key, item in pairs}
     if len(ordered) != len(pairs):

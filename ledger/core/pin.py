@@ -60,7 +60,7 @@ def parse_pin(data: bytes) -> Pin:
     value: Any = None
     try:
         if len(data) <= PIN_MAX_BYTES:
-            value = json.loads(data)
+            value = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedError("a pin is a JSON file", field="pin", code="bad_input") from error
     match value:

@@ -61,6 +61,8 @@ def _cbor() -> Iterator[Case]:
         "float": ("A floating point number", "f93c00"),
         "undefined": ("undefined", "f7"),
         "bignum": ("A bignum", "c249010000000000000000"),
+        "unnamed-tag": ("A tag that the CDDL does not name", "c100"),
+        "unnamed-tag-inside": ("One inside an array, the tag of CBOR itself", "81d9d9f700"),
         "integer-and-simple": ("An integer and a simple value of one number as keys", "a20100e100"),
         "bool-key": ("true as a map key", "a1f500"),
         "bad-utf8": ("Text that is not UTF-8", "61ff"),

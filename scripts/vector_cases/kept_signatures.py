@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
-from ledger.core.note import NoteSigner, VerifierKey, check_raw_signature
+from ledger.core.note import TYPE_MLDSA44_COSIGNATURE, NoteSigner, VerifierKey, check_raw_signature
 from ledger.errors import CodedError
+from tests.support.ledgers import TinyLedger
 
 
 class KeptSignatures:
@@ -20,7 +22,7 @@ class KeptSignatures:
         """Return the kept signature if it verifies, else a new one."""
         key = signer.verifier_key
         place = hashlib.sha256(key.key_id.to_bytes(4) + message).hexdigest()
-        signature = bytes.fromhex(self.known.get(place, ""))
+        signature = bytes.fromhex(self.used.get(place) or self.known.get(place, ""))
         try:
             check_raw_signature(key, message, signature)
         except CodedError:
@@ -44,3 +46,14 @@ class KeepingSigner:
     def sign(self, message: bytes) -> bytes:
         """Return the bare signature over the message."""
         return self._kept.sign(self._signer, message)
+
+
+def kept_ledger(origin: str, kept: KeptSignatures) -> TinyLedger:
+    """Return a ledger whose log signs with kept signatures where they are random."""
+    ledger = TinyLedger(origin)
+    signers: Any = tuple(
+        KeepingSigner(one, kept) if one.verifier_key.signature_type == TYPE_MLDSA44_COSIGNATURE else one
+        for one in ledger.log_signers
+    )
+    ledger.log_signers = signers
+    return ledger

@@ -16,10 +16,9 @@ from ledger.core import cose
 from ledger.core.actions import AddKey, DistrustKey, RetireKey
 from ledger.core.bundle import Bundle, format_bundle
 from ledger.core.calendar_days import DAY_S
-from ledger.core.note import NoteSigner
 from ledger.core.statement import sign_credential
 from scripts.vector_cases import Case
-from scripts.vector_cases.kept_signatures import KeepingSigner, KeptSignatures
+from scripts.vector_cases.kept_signatures import KeptSignatures, kept_ledger
 from tests.support.ledgers import START_S, TinyCard, TinyIssuer, TinyLedger, signer
 
 _PERSON = PersonClaims(birth=year_only(2012), sex="female")
@@ -51,7 +50,7 @@ def cases(kept: KeptSignatures) -> Iterator[Case]:
 
 
 def _town(kept: KeptSignatures) -> Town:
-    ledger = _ledger("ledger.example/vectors", kept)
+    ledger = kept_ledger("ledger.example/vectors", kept)
     civil = ledger.admit()
     cards = {name: ledger.issue(civil, _PERSON) for name in (
         "confirmed", "withdrawn", "suspended", "replaced", "status_unknown", "quarantined",
@@ -83,17 +82,6 @@ def _town(kept: KeptSignatures) -> Town:
     civil.signer = old
     ledger.close_epoch()
     return Town(ledger, civil, cards)
-
-
-def _ledger(origin: str, kept: KeptSignatures) -> TinyLedger:
-    ledger = TinyLedger(origin)
-    signers: Any = tuple(_keeping(one, kept) for one in ledger.log_signers)
-    ledger.log_signers = signers
-    return ledger
-
-
-def _keeping(one: NoteSigner, kept: KeptSignatures) -> NoteSigner:
-    return KeepingSigner(one, kept) if one.verifier_key.signature_type == 6 else one
 
 
 def _bundle(
@@ -173,7 +161,7 @@ def _raised(town: Town, kept: KeptSignatures) -> Iterator[Case]:
     now, card = town.ledger.now_s, town.cards["confirmed"]
     front, ledger = card.front(), town.ledger
     yield _verdict("no-bundle", "No list is loaded", front, now, "no_bundle", bundle=None)
-    stranger = _ledger("ledger.example/other", kept)
+    stranger = kept_ledger("ledger.example/other", kept)
     theirs = stranger.issue(stranger.admit("someone"))
     stranger.close_epoch()
     yield _verdict("unknown-issuer", "An issuer of another ledger", theirs.front(), now, "unknown_issuer")
@@ -199,7 +187,7 @@ def _raised(town: Town, kept: KeptSignatures) -> Iterator[Case]:
     yield _verdict("malformed", "Not Base45", "SC1:abc", now, "malformed")
     yield _verdict("unsupported", "A code of another kind", "HC1:6BF", now, "unsupported")
     yield _verdict("too-large", "Longer than any QR code", PREFIX + "0" * 4293, now, "too_large")
-    retired = _ledger("ledger.example/retired", kept)
+    retired = kept_ledger("ledger.example/retired", kept)
     civil = retired.admit()
     late = retired.issue(civil, _PERSON, submit=False)
     retired.act("civil-1", RetireKey(civil.signer.public_key.kid))

@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 from ledger.errors import CodedError
 from scripts import web
 from tests.support import page_formats
+from tests.support.vector_runner import EndedVerdict
 
 RUNNER = web.FOLDER / "tests" / "runner.ts"
 Question = tuple[str, Any]
@@ -77,7 +78,7 @@ def ask_python(form: str, value: Any) -> Answer:
     """Return what the Python reader says; an error that is no `CodedError` is a defect and is raised."""
     try:
         return Answer("ok", page_formats.FORMATS[form](value))
-    except page_formats.EndedVerdict as verdict:
+    except EndedVerdict as verdict:
         return Answer(verdict.code, {"state": verdict.state}, verdict.field)
     except CodedError as error:
         return Answer(error.code, {}, error.field)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from itertools import pairwise
@@ -21,7 +20,6 @@ from typing import Any, Final
 from credential.core import base45
 from credential.core.birth import year_only
 from credential.core.card import Card, format_card
-from credential.core.challenge import Challenge, format_challenge
 from credential.core.disclosure import disclosure_digest
 from credential.core.frames import format_frames
 from credential.core.holder import holder_signer
@@ -30,10 +28,6 @@ from credential.core.names import name_from_input
 from credential.core.qr_text import PREFIX, format_qr_text, parse_qr_text
 from ledger.core import cbor, cose
 from ledger.core.calendar_days import DAY_S
-from ledger.core.cosignature import Ed25519Cosigner
-from ledger.core.merkle import root_hash
-from ledger.core.note import format_vkey
-from ledger.core.pin import LeastTree, format_pin
 from ledger.core.statement import sign_credential
 from tests.support.ledgers import TinyCard, TinyLedger
 from tests.support.mutations import INTERESTING, mutate_bytes, mutate_value
@@ -111,7 +105,12 @@ class World:
         if rng.random() < 0.3:
             at = rng.randrange(len(text))
             text = text[:at] + rng.choice("Az0+ \n") + text[at + 1 :]
-        return {"bundle": rng.choice(("first", "first", "second")), "note": text}
+        return {
+            "bundle": rng.choice(("first", "first", "second")),
+            "charter": ledger.charter_hash.hex(),
+            "note": text,
+            "list": rng.choice((None, None, None, ledger.bundle().hex())),
+        }
 
     def frames(self, rng: random.Random) -> list[str]:
         """Return an input of "frames": those of one message, some of them damaged, missing or of another."""
@@ -133,42 +132,6 @@ class World:
             if not texts:
                 break
         return texts
-
-    def small(self, form: str) -> list[Any]:
-        """Return good inputs of a format that is a short text, or all of "newer"."""
-        ledger = self.ledger
-        names = list(self.bundles())
-        match form:
-            case "policy":
-                keys = [format_vkey(Ed25519Cosigner(f"w{n}", bytes([n]) * 32).verifier_key) for n in range(4)]
-                lines = [f"witness w{n} {key}\n" for n, key in enumerate(keys)]
-                some = "group a any w0 w1\ngroup b all w2 a\n# a comment\n\ngroup c 1 b w3\nquorum "
-                ends = ["a\n", "b\n", "c\n", "none\n", "w3\n"]
-                texts = ["".join(lines) + some + end for end in ends] + [ledger.charter.witness_policy]
-                times = [
-                    {"w0": 5, "w2": 9, "w3": 1},
-                    {"w1": 3},
-                    {},
-                    {"w0": 7, "w1": 8, "w2": 6, "w3": 5, "x": 99},
-                ]
-                return [{"text": text, "times_s": time} for text in texts for time in times]
-            case "challenge":
-                return [
-                    format_challenge(Challenge(name, bytes(size)))
-                    for name in ("hut-7", "غرفة")
-                    for size in (8, 64)
-                ]
-            case "pin":
-                least = LeastTree(ledger.tree_size, root_hash(ledger.leaves))
-                return [format_pin(pin).decode() for pin in (ledger.pin, replace(ledger.pin, least=least))]
-            case "newer":
-                return [{"old": old, "new": new} for old in names for new in names]
-            case _:
-                return [
-                    "SC1:0", "SCK1:0", "SCN1:", "SCF1:", "hc1:6BF", "shc:/5676", "MDOC:x", "openid4vp:", "WiFi:S:x",
-                    "BEGIN:VCARD", "mecard:N", "tel:1", "mailto:a", "geo:1", "HTTPS://example.org", "www.example.org",
-                    '{"hdr": 1}', "0123456789", "6BFOXN*TS0BI$ZD", "NCFOXN", "x", "", "\u0661\u0662", "\U0001f600" * 70,
-                ]  # fmt: skip
 
     def _printed(self, rng: random.Random) -> str:
         card = rng.choice(self.cards)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 from credential.core import base45, holder
 from credential.core.birth import Answer, BirthInterval, age_answer, read_answer
 from credential.core.case_file import open_case
+from credential.core.challenge import parse_challenge
 from credential.core.disclosure import parse_disclosure
+from credential.core.frames import join_frames
 from credential.core.qr_text import parse_qr_text, parse_seal_keys
 from credential.core.sd_cwt import apply_disclosures
 from credential.core.status_list import parse_status_list
@@ -27,22 +29,38 @@ from ledger.core.chain import chain_start, extend_chain
 from ledger.core.checkpoint import open_checkpoint
 from ledger.core.cose_key import parse_cose_key
 from ledger.core.cosignature import check_cosignatures, parse_cosigner_vkey
+from ledger.core.delta import apply_delta, parse_delta
 from ledger.core.epoch import replay_epoch, replay_genesis
 from ledger.core.merkle import check_inclusion, leaf_hash, root_hash
 from ledger.core.note import parse_vkey
-from ledger.core.pin import Pin
+from ledger.core.pin import Pin, parse_pin
+from ledger.core.policy import parse_policy
 from ledger.core.statement import parse_statement
 from ledger.errors import CodedError, ForkAlarm
 from verifier.core.card import read_card
+from verifier.core.companion import check_companion
+from verifier.core.evidence import Verdict
+from verifier.core.heads import compare_head, compare_list
 from verifier.core.trust import open_bundle
-from verifier.core.trusted_list import TrustedList
-from verifier.core.verdict import judge
+from verifier.core.trusted_list import TrustedList, check_newer
+from verifier.core.unsealing import judge_texts
+from verifier.core.verdict import StationPolicy, judge
 
 VECTORS: Final = Path(__file__).resolve().parent.parent / "vectors"
 _MAX: Final = 1 << 20
 _EXACT_IN_JSON: Final = 2**53
 
 Result = dict[str, Any]
+Lists = Callable[[str], TrustedList]
+"""Gives the verified list of a vector by its path."""
+
+
+class EndedVerdict(Exception):  # noqa: N818 - an outcome, not an error
+    """A verdict on a card that cannot be judged genuine."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.codes[0])
+        self.code, self.state, self.field = verdict.codes[0], verdict.state, verdict.field
 
 
 def run_case(
@@ -54,11 +72,13 @@ def run_case(
     another file that is not on the disk.
     """
     try:
-        if form == "verdict":
-            return _verdict(case["input"], files or {})
+        if form in STATION_RUNNERS:
+            return "ok", STATION_RUNNERS[form](case["input"], partial(_list_of, files or {}))
         return "ok", RUNNERS[form](case["input"])
+    except EndedVerdict as verdict:
+        return verdict.code, {"state": verdict.state}
     except ForkAlarm as alarm:
-        return alarm.code, {"index": alarm.index, "field": alarm.field}
+        return alarm.code, {"index": alarm.index, "field": alarm.field} if form == "registry" else {}
     except CodedError as error:
         return error.code, {}
 
@@ -278,18 +298,130 @@ def _bundle(given: dict[str, Any]) -> Result:
     }
 
 
-def _verdict(given: dict[str, Any], files: Mapping[str, dict[str, Any]]) -> tuple[str, Result]:
+def _delta(given: dict[str, str]) -> Result:
+    bundle, data = bytes.fromhex(given["bundle"]), bytes.fromhex(given["delta"])
+    delta = parse_delta(data)
+    return {
+        "from": delta.from_size,
+        "to": delta.to_size,
+        "approvals": [approval.index for approval in delta.approvals],
+        "lists": [packed.uri for packed in delta.lists],
+        "bridges": len(delta.bridges),
+        "bundle_sha256": hashlib.sha256(apply_delta(bundle, data)).hexdigest(),
+    }
+
+
+def _frames(texts: Sequence[str]) -> Result:
+    kind, message = join_frames(list(texts))
+    return {"kind": kind, "size": len(message), "message_sha256": hashlib.sha256(message).hexdigest()}
+
+
+def _policy(given: dict[str, Any]) -> Result:
+    policy = parse_policy(given["text"])
+    return {
+        "logs": [log.key.name for log in policy.logs],
+        "witnesses": [witness.name for witness in policy.witnesses],
+        "satisfied": policy.satisfied(given["times_s"]),
+        "quorum_time_s": policy.quorum_time(given["times_s"]),
+    }
+
+
+def _pin(text: str) -> Result:
+    pin = parse_pin(text.encode())
+    least = None if pin.least is None else {"size": pin.least.size, "root": pin.least.root.hex()}
+    return {"origin": pin.origin, "charter": pin.charter_hash.hex(), "least": least}
+
+
+def _challenge(text: str) -> Result:
+    challenge = parse_challenge(text)
+    return {"aud": challenge.aud, "cnonce": challenge.cnonce.hex()}
+
+
+def _head(given: dict[str, Any], lists: Lists) -> Result:
+    """Compare a head, or the list in which it came, with the list at hand."""
+    mine, note = lists(given["bundle"]), given["note"]
+    if given["list"] is None:
+        found = compare_head(mine, note)
+    else:
+        pin = Pin(mine.origin, bytes.fromhex(given["charter"]))
+        found = compare_list(mine, note, bytes.fromhex(given["list"]), pin)
+    return {
+        "relation": found.relation,
+        "size": found.checkpoint.tree_size,
+        "witnesses": list(found.witnesses),
+        "cosigned": found.is_cosigned,
+    }
+
+
+def _newer(given: dict[str, str], lists: Lists) -> Result:
+    check_newer(lists(given["old"]), lists(given["new"]))
+    return {}
+
+
+def _verdict(given: dict[str, Any], lists: Lists) -> Result:
     """Judge a card. Codes that leave a verdict are in its result; those that end one are the outcome."""
-    name = given["bundle"]
-    trusted = None
-    if name is not None:
-        text = json.dumps(files[name]) if name in files else (VECTORS / name).read_text(encoding="utf-8")
-        trusted = _load_bundle(text)
+    trusted = None if given["bundle"] is None else lists(given["bundle"])
     verdict = judge(given["text"], trusted, given["now_s"])
     if verdict.evidence is None:
-        return verdict.codes[0], {"state": verdict.state}
+        raise EndedVerdict(verdict)
+    evidence = verdict.evidence
+    return {**_shown(verdict), "index": evidence.ledger_index, "judged_s": evidence.judged_s}
+
+
+def judge_codes(given: dict[str, Any], lists: Lists) -> list[Verdict]:
+    """Judge several codes that are read together, perhaps with a slip or for a station that asks for a token."""
+    return judge_texts(
+        given["texts"],
+        [lists(name) for name in given["bundles"]],
+        given["now_s"],
+        slip=None if given["slip"] is None else parse_seal_keys(given["slip"]),
+        policy=StationPolicy(
+            audience=given["audience"],
+            nonce=None if given["nonce"] is None else bytes.fromhex(given["nonce"]),
+        ),
+    )
+
+
+def _codes(given: dict[str, Any], lists: Lists) -> Result:
+    verdicts = judge_codes(given, lists)
+    evidence = [verdict.evidence for verdict in verdicts if verdict.evidence is not None]
+    companion = check_companion(evidence)
+    return {
+        "verdicts": [
+            {"state": verdict.state, "codes": list(verdict.codes)}
+            if verdict.evidence is None
+            else {**_shown(verdict), "steps": [list(step) for step in verdict.evidence.steps]}
+            for verdict in verdicts
+        ],
+        "companion": None if companion is None else companion.to_json(),
+    }
+
+
+def _shown(verdict: Verdict) -> dict[str, Any]:
     shown = verdict.to_json()
-    return "ok", {**shown, "index": verdict.evidence.ledger_index, "judged_s": verdict.evidence.judged_s}
+    return {**shown, "opened": _exact(shown["opened"])}
+
+
+def _exact(value: Any) -> Any:
+    """Return a value of JSON with integers that a browser would round as text."""
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_exact(item) for item in value]
+    return str(value) if type(value) is int and abs(value) >= _EXACT_IN_JSON else value
+
+
+def bundles_of(form: str, given: dict[str, Any]) -> list[str]:
+    """Return the vectors that an input names as lists of a station."""
+    if form not in STATION_RUNNERS:
+        return []
+    names = [given.get("bundle"), given.get("old"), given.get("new"), *given.get("bundles", ())]
+    return [name for name in names if name is not None]
+
+
+def _list_of(files: Mapping[str, dict[str, Any]], name: str) -> TrustedList:
+    text = json.dumps(files[name]) if name in files else (VECTORS / name).read_text(encoding="utf-8")
+    return _load_bundle(text)
 
 
 @cache
@@ -331,5 +463,17 @@ RUNNERS: Final[dict[str, Callable[[Any], Result]]] = {
     "slip": _slip,
     "card": _card,
     "bundle": _bundle,
+    "delta": _delta,
+    "frames": _frames,
+    "policy": _policy,
+    "pin": _pin,
+    "challenge": _challenge,
 }
-FORMATS: Final = (*RUNNERS, "verdict")
+STATION_RUNNERS: Final[dict[str, Callable[[Any, Lists], Result]]] = {
+    "verdict": _verdict,
+    "codes": _codes,
+    "head": _head,
+    "newer": _newer,
+}
+"""Formats whose inputs name lists at hand."""
+FORMATS: Final = (*RUNNERS, *STATION_RUNNERS)

@@ -375,7 +375,7 @@ def test_claims_that_are_not_well_formed_are_malformed() -> None:
     refused({9: CBORTag(58, 1)}, error=MalformedError)
     refused({9: [CBORTag(62, 1)]}, error=MalformedError)
     refused({8: {REDACTED_KEYS: [a.digest]}, 9: {REDACTED_KEYS: [a.digest]}}, error=MalformedError)
-    for value in ({b"k": 1}, CBORTag(62, 1), [CBORTag(58, 1)], {"x": {b"k": 1}}):
+    for value in ({b"k": 1}, CBORTag(60, bytes(32)), {"x": CBORTag(60, bytes(32))}, {"x": {b"k": 1}}):
         part = claim("a", value)
         refused(under_59(part), part, error=MalformedError)
 

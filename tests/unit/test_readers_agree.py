@@ -41,8 +41,12 @@ def a_card() -> tuple[TinyLedger, TinyIssuer, TinyCard]:
 
 def judged(name: str, value: Any, *, vct: str = "sc:identity", **claims: Any) -> tuple[tuple[str, ...], Any]:
     """Codes, and what is shown, of a card that its issuer signed with this value under a digest."""
+    return judged_content(format_disclosure(SALT, value, name, kind="claim").content, vct, **claims)
+
+
+def judged_content(content: bytes, vct: str = "sc:identity", **claims: Any) -> tuple[tuple[str, ...], Any]:
+    """The same of a card with these bytes as its one disclosure."""
     ledger, civil, card = a_card()
-    content = format_disclosure(SALT, value, name, kind="claim").content
     changed = card.issued.claims._replace(vct=vct, digests=(disclosure_digest(content),), **claims)
     outer = cbor.decode(sign_credential(changed, civil.signer), max_size=4096)
     outer.value[1] = {17: [content]}
@@ -60,7 +64,7 @@ def test_simple_2_is_no_algorithm_number() -> None:
     assert caught.value.code == "unsupported"
 
 
-@pytest.mark.parametrize("typ", [[], {}, CBORTag(0, 294), True, None])
+@pytest.mark.parametrize("typ", [[], {}, CBORTag(16, 294), True, None])
 def test_a_token_of_no_type_at_all_is_refused_like_any_other(typ: Any) -> None:
     holder = signer("holder", "ed25519")
     token = cose.format_sign1(cose.sign({cose.KCWT: CBORTag(18, []), cose.TYP: typ}, b"\xa0", holder))
@@ -116,9 +120,15 @@ def test_a_card_of_the_year_10000_is_malformed(claim: str) -> None:
 
 
 def test_what_no_profile_has_is_shown_alike_by_every_reader() -> None:
-    codes, opened = judged("note", [CBORTag(1000, "x"), CBORSimpleValue(7), b"\x00", 2**64 - 1])
+    codes, opened = judged("note", [CBORTag(18, "x"), CBORSimpleValue(7), b"\x00", 2**64 - 1])
     assert codes == ("incomplete", "not_yet_listed")
     assert opened == {"note": ["x", "simple(7)", "AA==", 2**64 - 1]}
+
+
+def test_a_tag_that_the_cddl_does_not_name_is_malformed_wherever_it_stands() -> None:
+    for value in (b"\xc1\x00", b"\x81\xd9\x03\xe8\x61x"):
+        content = b"\x83\x50" + bytes(16) + value + b"\x64note"
+        assert judged_content(content)[0] == ("malformed",)
 
 
 @pytest.mark.parametrize(

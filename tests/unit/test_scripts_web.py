@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_it_is_done_once_until_something_it_depends_on_changes(page: Path, name:
     for _ in range(3):
         web.prepare(page, npm)
     assert (npm.installed, npm.built) == (1, 1)
-    (page / name).write_text("[]\n")
+    (page / name).write_text("{ }\n")
     assert not web.is_current(page)
     web.prepare(page, npm)
     assert (npm.installed, npm.built) == (2, 2)
@@ -152,6 +153,18 @@ def test_what_an_interrupted_build_left_is_taken_away_and_never_served(page: Pat
     assert not (page / "dist" / "other.js").exists()
     assert not stage.exists()
     assert web.is_built(page)
+
+
+def test_the_licence_of_every_package_of_the_page_is_passed_on_with_it(page: Path) -> None:
+    web.prepare(page, Npm())
+    assert (page / "dist" / web.LICENCES_NAME).is_file()
+    text = web.format_licences()
+    wanted = json.loads((web.FOLDER / "package.json").read_text("utf-8"))
+    for name, version in wanted["dependencies"].items():
+        assert f"\n{name} {version}, " in text
+        licence = text.partition(f"\n{name} {version}, ")[2].partition("\n----\n\n")[2][:2000]
+        assert "Permission" in licence or "Apache License" in licence
+    assert not [name for name in wanted["devDependencies"] if f"\n{name} " in text]
 
 
 def test_the_stamp_covers_every_file_that_the_page_imports() -> None:

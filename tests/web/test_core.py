@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
 import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from credential.core import base45
+from credential.core.frames import MAX_MESSAGE_BYTES, PART_BYTES, format_frames, join_frames
 from ledger.codes import CODES
 from ledger.core import cbor
 from ledger.errors import MalformedError
 from scripts import web
+from tests.support.ledgers import TinyLedger
 from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
 from tests.support.phone_page import PhonePage
 from tests.support.vector_runner import FORMATS as FORMATS_WITH_VECTORS
-from tests.support.vector_runner import VECTORS
+from tests.support.vector_runner import VECTORS, bundles_of
+
+
+def fibonacci(total: int) -> list[int]:
+    """Return the numbers of Fibonacci whose sum stays below a total."""
+    numbers = [1, 1]
+    while sum(numbers) + numbers[-1] + numbers[-2] < total:
+        numbers.append(numbers[-1] + numbers[-2])
+    return numbers
+
 
 FILES = sorted(path for path in VECTORS.glob("*/*.json") if path.parent.name not in NOT_FOR_A_STATION)
 
@@ -31,13 +46,65 @@ def load(path: Path) -> dict[str, Any]:
 def test_the_page_comes_to_what_the_vectors_of_a_format_say(page: PhonePage, form: str) -> None:
     paths = [path for path in FILES if path.parent.name == form]
     cases = [load(path) for path in paths]
-    for name in {case["input"]["bundle"] for case in cases if form == "verdict"} - {None}:
+    for name in {name for case in cases for name in bundles_of(form, case["input"])}:
         assert page.ask("load", {"name": name, "bundle": load(VECTORS / name)["input"]}).outcome == "ok"
     answers = page.ask_all([(form, case["input"]) for case in cases])
     found = {path.stem: (answer.outcome, answer.result) for path, answer in zip(paths, answers, strict=True)}
     assert found == {
         path.stem: (case["expect"], case["result"]) for path, case in zip(paths, cases, strict=True)
     }
+
+
+MESSAGES: Final = (
+    b"x",
+    b"\x00" * 5000,
+    bytes(range(256)) * 40,
+    random.Random("noise").randbytes(MAX_MESSAGE_BYTES),
+    base64.b64encode(random.Random("note").randbytes(9000)),
+    # As many of each byte as two lesser ones have together: the deepest tree that a code can come from.
+    b"".join(bytes([number]) * count for number, count in enumerate(fibonacci(MAX_MESSAGE_BYTES))),
+    b"a" * 70_000 + b"b",
+)
+
+
+@pytest.mark.parametrize("number", range(len(MESSAGES)))
+@pytest.mark.parametrize("part_bytes", [900, 1400])
+def test_frames_that_the_page_writes_are_read_by_both(page: PhonePage, number: int, part_bytes: int) -> None:
+    message = MESSAGES[number]
+    given = {"kind": "delta", "message": message.hex(), "part_bytes": part_bytes}
+    frames = page.ask("format_frames", given).result["frames"]
+    assert join_frames(frames) == ("delta", message)
+    assert page.ask("frames", frames[::-1]).result["message_sha256"] == sha256(message).hexdigest()
+    size_bytes = len(base45.decode(frames[0][5:]))
+    assert len(frames) == 1 or part_bytes < size_bytes < part_bytes + 40
+
+
+def test_frames_that_python_writes_are_read_by_the_page(page: PhonePage) -> None:
+    for message in MESSAGES:
+        answer = page.ask("frames", format_frames("head", message))
+        assert answer.result == {
+            "kind": "head",
+            "size": len(message),
+            "message_sha256": sha256(message).hexdigest(),
+        }
+
+
+def test_a_head_takes_little_more_frames_from_the_page_than_from_python(page: PhonePage) -> None:
+    note = TinyLedger().checkpoint().encode()
+    given = {"kind": "head", "message": note.hex(), "part_bytes": PART_BYTES}
+    frames = page.ask("format_frames", given).result["frames"]
+    assert len(frames) <= len(format_frames("head", note)) + 1
+    assert len(frames) * PART_BYTES < len(note)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"kind": "Head"}, {"kind": ""}, {"message": ""}, {"message": "00" * (MAX_MESSAGE_BYTES + 1)}]
+    + [{"part_bytes": size} for size in (0, 1401, 1.5)],
+)
+def test_what_no_frame_holds_is_a_mistake_of_the_caller(page: PhonePage, changed: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError, match="RangeError"):
+        page.ask("format_frames", {"kind": "head", "message": "00", "part_bytes": 900} | changed)
 
 
 def test_every_format_of_the_vectors_is_read_or_has_its_reason() -> None:
@@ -62,7 +129,7 @@ def test_codes_and_states_of_the_page_are_those_of_the_table() -> None:
 _COUNT_ITEMS = """
 import { decode } from "./src/core/cbor.ts";
 for (const items of process.argv.slice(1).map(Number)) {
-  const data = new Uint8Array(items + 4).fill(0x80);
+  const data = new Uint8Array(items + 4);
   new DataView(data.buffer).setUint32(1, items - 1);
   data[0] = 0x9a;
   try {
@@ -77,7 +144,7 @@ for (const items of process.argv.slice(1).map(Number)) {
 def test_items_are_counted_before_they_are_made() -> None:
     found = []
     for items in (cbor.MAX_ITEMS, cbor.MAX_ITEMS + 1):
-        data = b"\x9a" + (items - 1).to_bytes(4) + b"\x80" * (items - 1)
+        data = b"\x9a" + (items - 1).to_bytes(4) + bytes(items - 1)
         try:
             found.append(str(len(cbor.decode(data, max_size=len(data)))))
         except MalformedError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, Final
@@ -31,6 +32,7 @@ from verifier.report import Report
 from verifier.words import load_wording
 
 WORDS: Final = load_wording()
+DATA: Final = VECTORS.parents[1] / "verifier" / "data"
 FSI, PDI, RLO = "\u2068", "\u2069", "\u202e"
 ISOLATES: Final = {ord(FSI): None, ord(PDI): None}
 SEED: Final = "words"
@@ -249,3 +251,48 @@ def test_the_best_language_for_a_browser_is_found(
 ) -> None:
     offered = ["en", "ar", "es", "fr", "en-XA", "ar-XB"]
     assert page_words.ask("best", {"wanted": wanted, "offered": offered}).result == best
+
+
+def sentences(entry: Any) -> list[str]:
+    if isinstance(entry, str):
+        return [entry]
+    return [
+        text for item in (entry if isinstance(entry, list) else entry.values()) for text in sentences(item)
+    ]
+
+
+def test_a_pseudo_locale_is_longer_has_accents_and_keeps_its_places(page_words: PhonePage) -> None:
+    english = json.loads((DATA / "en.json").read_text("utf-8"))
+    pseudo = page_words.ask("pseudo", {"language": "en-XA"}).result
+    assert pseudo["language"] == "en-XA"
+    assert pseudo["reviewed_by"] == []
+    assert [state["shape"] for state in pseudo["states"].values()] == [
+        state["shape"] for state in english["states"].values()
+    ]
+    for section in ("lines", "page", "phone", "freshness"):
+        for plain, changed in zip(sentences(english[section]), sentences(pseudo[section]), strict=True):
+            assert changed[0] + changed[-1] == "[]"
+            assert 1.4 * len(plain) <= len(changed) <= 1.4 * len(plain) + 3
+            assert re.findall(r"\{\w+\}", changed) == re.findall(r"\{\w+\}", plain)
+            assert not set(re.sub(r"\{\w+\}|~.*", "", changed)) & set("aeiou")
+
+
+def test_the_other_pseudo_locale_runs_from_right_to_left(page_words: PhonePage) -> None:
+    pseudo = page_words.ask("pseudo", {"language": "ar-XB"}).result
+    assert pseudo["direction"] == "rtl"
+    assert text(page_words, "genuine.no", "ar-XB", reason="x") == f"{RLO}No\u202c: {FSI}x{PDI}"
+
+
+def test_arabic_counts_in_its_own_digits_and_six_plurals(page_words: PhonePage) -> None:
+    said = [
+        text(page_words, "freshness.days", "ar", date="x", count=count) for count in (1, 2, 3, 11, 100, 1234)
+    ]
+    assert [line.split(PDI)[1] for line in said] == [
+        " (يوم واحد)",
+        " (يومان)",
+        " (٣ أيام)",
+        " (١١ يومًا)",
+        " (١٠٠ يوم)",
+        " (١٬٢٣٤ يومًا)",
+    ]
+    assert page_words.ask("day", {"language": "ar", "day": 20776}).result == "١٩ نوفمبر ٢٠٢٦"

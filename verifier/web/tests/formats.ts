@@ -16,11 +16,12 @@ import { checkCompanion, companionJson } from "../src/core/companion.ts";
 import * as cose from "../src/core/cose.ts";
 import { parseCoseKey, PublicKey } from "../src/core/cose_key.ts";
 import { checkCosignatures, parseCosignerVkey } from "../src/core/cosignature.ts";
+import { applyDelta, makeDelta, parseDelta } from "../src/core/delta.ts";
 import { parseDisclosure } from "../src/core/disclosure.ts";
 import { type Evidence, stepsOf, type Verdict, verdictJson } from "../src/core/evidence.ts";
 import { malformed } from "../src/core/errors.ts";
-import { joinFrames } from "../src/core/frames.ts";
-import { compareHead } from "../src/core/heads.ts";
+import { formatFrames, joinFrames } from "../src/core/frames.ts";
+import { compareHead, compareList } from "../src/core/heads.ts";
 import { checkInclusion, leafHash, rootHash } from "../src/core/merkle.ts";
 import { parseVkey } from "../src/core/note.ts";
 import { makePin, parsePin } from "../src/core/pin.ts";
@@ -267,7 +268,7 @@ function codes(given: Input): Result {
 
 function frames(texts: readonly string[]): Result {
   const { kind, message } = joinFrames(texts);
-  return { kind, message: toHex(message) };
+  return { kind, size: message.length, message_sha256: toHex(sha256(message)) };
 }
 
 function challenge(text: string): Result {
@@ -275,8 +276,25 @@ function challenge(text: string): Result {
   return { aud, cnonce: toHex(cnonce) };
 }
 
+function delta(given: Input): Result {
+  const [bundle, data] = [fromHex(given.bundle), fromHex(given.delta)];
+  const { fromSize, toSize, approvals, lists: packed, bridges } = parseDelta(data);
+  return {
+    from: fromSize,
+    to: toSize,
+    approvals: approvals.map(({ index }) => index),
+    lists: packed.map(({ uri }) => uri),
+    bridges: bridges.length,
+    bundle_sha256: toHex(sha256(applyDelta(bundle, data))),
+  };
+}
+
 function head(given: Input): Result {
-  const found = compareHead(lists([given.bundle])[0]!, given.note);
+  const mine = lists([given.bundle])[0]!;
+  const found =
+    given.list === null
+      ? compareHead(mine, given.note)
+      : compareList(mine, given.note, fromHex(given.list), makePin(mine.origin, given.charter));
   return {
     relation: found.relation,
     size: number(found.checkpoint.treeSize),
@@ -355,7 +373,10 @@ export const FORMATS: ReadonlyMap<string, (input: Input) => Result | VerdictCode
   ["bundle", bundle],
   ["verdict", verdict],
   ["codes", codes],
+  ["delta", delta],
+  ["make_delta", (given: Input) => ({ delta: toHex(makeDelta(fromHex(given.old), fromHex(given.new))) })],
   ["frames", frames],
+  ["format_frames", (given: Input) => ({ frames: formatFrames(given.kind, fromHex(given.message), given.part_bytes) })],
   ["challenge", challenge],
   ["head", head],
   ["newer", newer],

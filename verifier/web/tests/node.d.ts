@@ -10,6 +10,6 @@ declare module "node:process" {
 }
 
 declare module "node:fs" {
-  export function readFileSync(path: URL, encoding: "utf-8"): string;
+  export function readFileSync(path: URL | 0, encoding: "utf-8"): string;
   export function readdirSync(path: URL): string[];
 }

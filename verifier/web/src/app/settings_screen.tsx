@@ -10,6 +10,7 @@ import { Field, HelpFields, TextField } from "../practice/fields.tsx";
 import { POSTS } from "../practice/first_run.tsx";
 import { Heading } from "../practice/heading.tsx";
 import { LanguagePicker } from "../words/language_picker.tsx";
+import { ReviewNotice } from "../words/review_notice.tsx";
 import { useWords } from "../words/words.ts";
 import { SignalsPart } from "./settings_signals.tsx";
 import "./settings.css";
@@ -33,10 +34,11 @@ export function SettingsScreen({ settings, onSettings, onPractice, onDone }: Set
     onSettings(next);
   };
   return (
-    <div class="screen settings">
+    <main class="screen settings">
       <Heading screen="settings">{words.text("phone.settings.title")}</Heading>
       <p class="soft">{words.text("phone.settings.saved")}</p>
       <LanguagePicker onLanguage={(language) => change({ ...draft, language })} />
+      <ReviewNotice />
       <StationPart draft={draft} change={change} />
       <SignalsPart draft={draft} change={change} />
       <section>
@@ -53,7 +55,7 @@ export function SettingsScreen({ settings, onSettings, onPractice, onDone }: Set
       <button type="button" class="main" onClick={onDone}>
         {words.text("phone.settings.done")}
       </button>
-    </div>
+    </main>
   );
 }
 

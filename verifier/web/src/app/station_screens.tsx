@@ -19,6 +19,7 @@ import { ChallengeScreen, makeNonce } from "./challenge_screen.tsx";
 import { type Check, checkText, NO_CHECK, type Task } from "./check.ts";
 import { FramesRead } from "./frames_read.ts";
 import { SettingsScreen } from "./settings_screen.tsx";
+import { takeShared } from "./shared_items.ts";
 import { type Tab, Tabs } from "./tabs.tsx";
 import { TopBar } from "./top_bar.tsx";
 
@@ -64,6 +65,14 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
     window.addEventListener("pagehide", forget);
     return () => window.removeEventListener("pagehide", forget);
   }, []);
+
+  useEffect(() => {
+    void takeShared(station).then(({ texts, isForStation, hasUnread }) => {
+      for (const text of texts) onText(text);
+      if (isForStation && texts.length === 0) end("lists");
+      if (hasUnread && texts.length === 0) setNotice(words.text("phone.app.refused.picture"));
+    });
+  }, [station]);
 
   const readFrame = (text: string) => {
     try {

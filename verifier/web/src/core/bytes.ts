@@ -14,6 +14,7 @@ declare const TextDecoder: new (
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /** Return the UTF-8 of a text. A lone surrogate, which no decoded text holds, becomes U+FFFD. */
@@ -43,7 +44,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 export function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, place) => byte === other[place]);
+  return one.length === other.length && compare(one, other) === 0;
 }
 
 /** Compare bytewise: below, at or above zero as `one` stands before, at or after `other`. */
@@ -62,16 +63,26 @@ export function isBytes(value: unknown): value is Uint8Array {
 
 export function toHex(data: Uint8Array): string {
   let text = "";
-  for (const byte of data) text += (byte + 256).toString(16).slice(1);
+  for (const byte of data) text += HEX[byte]!;
   return text;
 }
 
 /** Return the bytes of lower-case hex; anything else is a mistake of the caller. */
 export function fromHex(text: string): Uint8Array {
-  if (!/^(?:[0-9a-f]{2})*$/.test(text)) throw new RangeError("not hex");
-  return Uint8Array.from({ length: text.length / 2 }, (_, place) =>
-    Number.parseInt(text.slice(2 * place, 2 * place + 2), 16),
-  );
+  if (text.length % 2) throw new RangeError("not hex");
+  const data = new Uint8Array(text.length / 2);
+  for (let place = 0; place < data.length; place += 1) {
+    const high = digitOf(text.charCodeAt(2 * place));
+    const low = digitOf(text.charCodeAt(2 * place + 1));
+    if (high < 0 || low < 0) throw new RangeError("not hex");
+    data[place] = high * 16 + low;
+  }
+  return data;
+}
+
+function digitOf(character: number): number {
+  if (character >= 0x30 && character <= 0x39) return character - 0x30;
+  return character >= 0x61 && character <= 0x66 ? character - 0x61 + 10 : -1;
 }
 
 /** Return padded standard Base64. */

@@ -4,7 +4,7 @@
  * Implements the core deterministic encoding of RFC 8949 section 4.2.1 as narrowed by docs/protocol.md
  * section 1: shortest integers and lengths, definite lengths, map keys in rising bytewise order of their
  * encodings (so none stands twice), at most 16 arrays, maps and tags around an item, no trailing bytes, no
- * floats, no `undefined`, no bignum or reference tags. Every refusal is made where the byte is read, so what
+ * floats, no `undefined`, no tags but those that docs/safeconduct.cddl names. Every refusal is made where the byte is read, so what
  * is accepted is the one encoding of its value and need not be encoded again.
  *
  * | CBOR | here |
@@ -24,7 +24,8 @@ export const MAX_DEPTH = 16;
 /** The most items, keys and the outermost among them: each costs memory, whatever little it takes in the bytes. */
 export const MAX_ITEMS = 2 ** 22;
 const INT_MAX = 2n ** 64n - 1n;
-const REFUSED_TAGS = new Set<Value>([2, 3, 25, 28, 29, 256]);
+/** COSE_Encrypt0, COSE_Sign1 and the redacted array element: the tags of docs/safeconduct.cddl. */
+const NAMED_TAGS = new Set<Value>([16, 18, 60]);
 
 /** A tag and its content. */
 export class Tag {
@@ -160,7 +161,7 @@ class Reader {
       case 5:
         return this.map(argument, depth + 1);
       default:
-        if (REFUSED_TAGS.has(argument)) this.fail("a tag that has no place in the profile");
+        if (!NAMED_TAGS.has(argument)) this.fail("a tag that has no place in the profile");
         return new Tag(argument, this.item(depth + 1));
     }
   }
@@ -282,7 +283,7 @@ function write(value: Value, parts: Uint8Array[], depth: number): void {
       write(item, parts, depth + 1);
     }
   } else if (value instanceof Tag) {
-    if (REFUSED_TAGS.has(value.tag)) throw new RangeError("a tag that has no place in the profile");
+    if (!NAMED_TAGS.has(value.tag)) throw new RangeError("a tag that has no place in the profile");
     parts.push(head(6, BigInt(value.tag)));
     write(value.value, parts, depth + 1);
   } else {

@@ -119,7 +119,7 @@ export function judgeHead(mine: TrustedList, other: OtherHead, pin: Pin): Judged
  *
  * Throws bundle_invalid where the list does not verify and its head alone is no fork.
  */
-function compareList(mine: TrustedList, note: string, bundle: Uint8Array, pin: Pin): ComparedHead {
+export function compareList(mine: TrustedList, note: string, bundle: Uint8Array, pin: Pin): ComparedHead {
   let compared: ComparedHead | undefined;
   try {
     compared = compareHead(mine, note);

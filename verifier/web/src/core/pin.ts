@@ -4,7 +4,7 @@
  * Origins at `practice.invalid` are those of practice cards, whose keys everybody can make: no pin names one.
  */
 
-import { fromHex } from "./bytes.ts";
+import { encodeUtf8, fromHex } from "./bytes.ts";
 import { CodedError } from "./errors.ts";
 import { parseOrigin } from "./fields.ts";
 
@@ -12,6 +12,9 @@ const PIN_MAX_BYTES = 4_096;
 const CELL_SIZE = 16;
 const PRACTICE_HOST = "practice.invalid";
 const HEX_HASH = /^[0-9a-f]{64}$/;
+const STRINGS = /"(?:[^"\\]|\\.)*"/g;
+/** Outside strings: a number that is spelled with a fraction or an exponent; 16.0 is no size elsewhere. */
+const NOT_WHOLE = /[.eE]/;
 
 /** Origin, leaf hash of the charter, and the least tree of it that is used. */
 export interface Pin {
@@ -27,10 +30,11 @@ export interface Pin {
 export function parsePin(text: string): Pin {
   let value: unknown;
   try {
-    if (text.length <= PIN_MAX_BYTES) value = JSON.parse(text);
+    if (encodeUtf8(text).length <= PIN_MAX_BYTES) value = JSON.parse(text);
   } catch {
     throw badInput("a pin is a JSON file", "pin");
   }
+  if (NOT_WHOLE.test(text.replace(STRINGS, ""))) throw badInput("a pin has an origin and a charter", "pin");
   if (!isRecord(value) || Object.keys(value).some((name) => !["origin", "charter", "least"].includes(name))) {
     throw badInput("a pin has an origin and a charter", "pin");
   }
@@ -38,8 +42,9 @@ export function parsePin(text: string): Pin {
   if (typeof origin !== "string" || typeof charter !== "string") {
     throw badInput("a pin has an origin and a charter", "pin");
   }
-  const pin = makePin(origin, charter);
-  return "least" in value ? { ...pin, least: parseLeast(least) } : pin;
+  if (!("least" in value)) return makePin(origin, charter);
+  const tree = parseLeastForm(least);
+  return { ...makePin(origin, charter), least: makeLeast(tree) };
 }
 
 /**
@@ -63,12 +68,21 @@ export function isPractice(origin: string): boolean {
   return host === PRACTICE_HOST || host.endsWith(`.${PRACTICE_HOST}`);
 }
 
-function parseLeast(value: unknown): NonNullable<Pin["least"]> {
+interface LeastForm {
+  readonly size: number;
+  readonly root: string;
+}
+
+function parseLeastForm(value: unknown): LeastForm {
   const isForm = isRecord(value) && Object.keys(value).length === 2;
   const { size, root } = (isForm ? value : {}) as { size?: unknown; root?: unknown };
   if (typeof size !== "number" || !Number.isInteger(size) || typeof root !== "string") {
     throw badInput("a pin has an origin and a charter", "pin");
   }
+  return { size, root };
+}
+
+function makeLeast({ size, root }: LeastForm): NonNullable<Pin["least"]> {
   if (!Number.isSafeInteger(size) || size < CELL_SIZE || size % CELL_SIZE || !HEX_HASH.test(root)) {
     throw badInput("a least tree has a size, a multiple of 16, and a root", "least");
   }

@@ -4,7 +4,7 @@
  * A newer page is never taken on its own. `take` is for a tap, on a screen that shows no check.
  */
 
-import { workerAddress } from "../app/trusted_types.ts";
+import { workerAddress } from "./trusted_types.ts";
 
 /** What was shared: files, and the texts of codes. Pictures and texts are the scanner's, the rest is `receive`'s. */
 export type Shared = readonly (File | string)[];

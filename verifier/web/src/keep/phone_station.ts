@@ -5,6 +5,7 @@
  * is verified at each start; until then there is no list. `watch` tells when anything of this changed.
  */
 
+import { MAX_BUNDLE_SIZE } from "../core/bundle.ts";
 import { CodedError, unsupported } from "../core/errors.ts";
 import { BUNDLE_KIND, DELTA_KIND, HEAD_KIND, joinFrames } from "../core/frames.ts";
 import { parseHeadFile } from "../core/heads.ts";
@@ -118,6 +119,11 @@ export class PhoneStation {
     return this.#activity;
   }
 
+  /** Whether a synchronisation runs, which `stopSync` ends. */
+  get isSyncing(): boolean {
+    return this.#syncing !== undefined;
+  }
+
   /** What became of the last thing that came in during this visit. */
   get news(): Outcome | undefined {
     return this.#news;
@@ -149,9 +155,15 @@ export class PhoneStation {
     } finally {
       this.#activity = undefined;
     }
-    if (outcome.kind !== "for_scanner") this.#news = outcome;
-    this.#changed();
-    return outcome;
+    return this.#said(outcome);
+  }
+
+  /** Take in a file, as `receive`; one that is larger than any list is refused unread. */
+  async receiveFile(kind: string, file: Blob): Promise<ReceiveOutcome> {
+    if (file.size > MAX_BUNDLE_SIZE) return this.#said({ kind: "refused", code: "too_large", field: "file" });
+    const data = await file.arrayBuffer().catch(() => undefined);
+    if (!data) return this.#said({ kind: "refused", code: "malformed", field: "file" });
+    return this.receive(kind, new Uint8Array(data));
   }
 
   /** Believe a ledger, after somebody has compared it. Throws bad_input where another one of this origin is believed. */
@@ -221,6 +233,12 @@ export class PhoneStation {
   watch(changed: () => void): () => void {
     this.#watchers.add(changed);
     return () => this.#watchers.delete(changed);
+  }
+
+  #said<T extends ReceiveOutcome>(outcome: T): T {
+    this.#news = outcome;
+    this.#changed();
+    return outcome;
   }
 
   async #take(kind: string, bytes: Uint8Array): Promise<ReceiveOutcome> {

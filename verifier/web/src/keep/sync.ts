@@ -10,7 +10,7 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { MAX_BUNDLE_SIZE } from "../core/bundle.ts";
-import { toHex } from "../core/bytes.ts";
+import { equal, toHex } from "../core/bytes.ts";
 import { CodedError } from "../core/errors.ts";
 import type { Pin } from "../core/pin.ts";
 import { FetchError } from "./fetching.ts";
@@ -97,7 +97,7 @@ async function tryDeltas(port: SyncPort, served: ServedLedger, list: ServedList)
   const { origin } = served.pin;
   const ledger = port.ledger(origin);
   if (!ledger?.trusted) return 0;
-  const days = missingDays(ledger.trusted.nowMinS, list);
+  const days = stillMissing(ledger, missingDays(ledger.trusted.nowMinS, list));
   const applied: AppliedDelta[] = [];
   let data = ledger.record.bundle;
   let received = 0;
@@ -111,13 +111,19 @@ async function tryDeltas(port: SyncPort, served: ServedLedger, list: ServedList)
       data = followed.data;
       applied.push(followed.applied);
     }
-    if (!applied.length || !data || data === ledger.record.bundle) return 0;
+    if (!data || !ledger.record.bundle || equal(data, ledger.record.bundle)) return 0;
     if ((await port.take(origin, { data, deltas: applied })) === "fork") return "fork";
   } catch (error) {
-    if (!(error instanceof CodedError)) throw error;
+    const isStopped = error instanceof FetchError && error.problem === "stopped";
+    if (isStopped || !(error instanceof CodedError || error instanceof FetchError)) throw error;
     return 0;
   }
   return applied.length;
+}
+
+/** Leave out the day of the list itself where its delta has led to the list: it would bring nothing. */
+function stillMissing({ record, trusted }: Ledger, days: readonly string[]): readonly string[] {
+  return record.deltas.at(-1)?.toSize === trusted?.treeSize ? days.slice(1) : days;
 }
 
 function isAtHand(ledger: Ledger | undefined, list: ServedList): boolean {

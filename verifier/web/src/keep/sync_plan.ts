@@ -12,7 +12,7 @@ import { parsePin, type Pin } from "../core/pin.ts";
 /** A list that is older than this many days is fetched whole. */
 export const MAX_DELTAS = 31;
 /** No delta is smaller than its checkpoint with the signatures of a log and of two witnesses. */
-const LEAST_DELTA_BYTES = 6 * 1024;
+const LEAST_DELTA_BYTES = 5 * 1024;
 const MAX_LEDGERS = 16;
 const MAX_SAFE_DAY_S = 253_402_300_800; // the year 10000
 

@@ -34,7 +34,7 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
     const hasMore = steps.count < deck.cards.length;
     const onMore = () => setSteps(begin(deck.cards.length - steps.count, steps.count));
     return (
-      <div class="screen lesson" key="drill">
+      <main class="screen lesson">
         <Heading screen="over">{words.text("phone.practice.over")}</Heading>
         {told}
         <ul class="lesson-points">
@@ -53,14 +53,14 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
             {onLabel}
           </button>
         </div>
-      </div>
+      </main>
     );
   }
   const card = deck.cards[steps.card]!;
   const isForced = steps.card < FORCED_CARDS;
   const values = { number: steps.card + 1, count: FORCED_CARDS };
   return (
-    <div class="screen lesson" key="drill">
+    <main class="screen lesson">
       <Heading screen={steps.card}>
         {isForced ? words.text("phone.practice.card", values) : words.text("phone.practice.further_card")}
       </Heading>
@@ -74,7 +74,7 @@ export function Drill({ settings, onLabel, onDone, onLeave }: DrillProps) {
           {words.text("phone.practice.leave")}
         </button>
       )}
-    </div>
+    </main>
   );
 }
 

@@ -8,6 +8,7 @@
 import { useState } from "preact/hooks";
 import { type Post, type Settings, settingsOfPost } from "../keep/settings.ts";
 import { LanguagePicker } from "../words/language_picker.tsx";
+import { ReviewNotice } from "../words/review_notice.tsx";
 import { useWords } from "../words/words.ts";
 import { Drill } from "./drill.tsx";
 import { Heading } from "./heading.tsx";
@@ -31,11 +32,7 @@ export function FirstRun({ settings, onSettings }: FirstRunProps) {
   const [page, setPage] = useState<Page>();
   if (settings.post) {
     const onDone = () => onSettings({ ...settings, practised: true });
-    return (
-      <main>
-        <Drill settings={settings} onLabel={words.text("phone.practice.start")} onDone={onDone} />
-      </main>
-    );
+    return <Drill settings={settings} onLabel={words.text("phone.practice.start")} onDone={onDone} />;
   }
   switch (page) {
     case undefined:
@@ -61,6 +58,7 @@ function ProvesPage({ settings, onSettings, isFirst, onNext }: ProvesProps) {
   return (
     <main class="screen lesson">
       <LanguagePicker onLanguage={(language) => onSettings({ ...settings, language })} />
+      <ReviewNotice />
       <Top step={1} />
       <CardAndPerson />
       <Heading screen="proves" isQuiet={isFirst}>{words.text(`${path}.title`)}</Heading>
@@ -68,7 +66,7 @@ function ProvesPage({ settings, onSettings, isFirst, onNext }: ProvesProps) {
       <Points lines={words.lines(`${path}.can_lines`)} mark="yes" />
       <h2>{words.text(`${path}.cannot`)}</h2>
       <Points lines={words.lines(`${path}.cannot_lines`)} mark="no" />
-      <p class="lesson-key">{words.text(`${path}.guilt`)}</p>
+      <p class="lesson-key">{words.text(`${path}.against`)}</p>
       <Foot onNext={onNext} />
     </main>
   );

@@ -71,7 +71,9 @@ export function ScanScreen({ onText, task, progress }: ScanProps) {
             currentTarget.style.aspectRatio = `${currentTarget.videoWidth} / ${currentTarget.videoHeight}`;
           }}
         />
-        <div class="scan-aim" aria-hidden="true" />
+        <div class="scan-aim" aria-hidden="true">
+          <div class="scan-aim-corners" />
+        </div>
       </div>
       {isShown ? (
         <HintLine

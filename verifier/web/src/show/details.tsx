@@ -65,7 +65,8 @@ function Ended({ verdict }: { readonly verdict: Verdict }) {
 
 function Facts({ evidence, treeSize }: { readonly evidence: Evidence; readonly treeSize: number | undefined }) {
   const words = useWords();
-  const { ledgerIndex, listTimeS, judgedS, holderBinding } = evidence;
+  const { ledgerIndex, listTimeS, judgedS } = evidence;
+  const binding = evidence.codes.includes("bad_key_binding") ? "bad" : evidence.holderBinding;
   return (
     <dl class="facts">
       <Fact name="profile">
@@ -77,7 +78,7 @@ function Facts({ evidence, treeSize }: { readonly evidence: Evidence; readonly t
       {treeSize !== undefined && <Fact name="size">{words.number(treeSize)}</Fact>}
       <Fact name="list">{words.day(dayOfSeconds(listTimeS))}</Fact>
       <Fact name="judged">{words.day(dayOfSeconds(judgedS))}</Fact>
-      <Fact name="binding">{words.text(`phone.show.details.binding_${holderBinding}`)}</Fact>
+      <Fact name="binding">{words.text(`phone.show.details.binding_${binding}`)}</Fact>
     </dl>
   );
 }

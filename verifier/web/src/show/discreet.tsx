@@ -30,11 +30,13 @@ export interface DiscreetProps {
   readonly settings: Settings;
   /** Buzz once more. */
   readonly onBuzz: () => void;
+  /** Check one more card together with these: the same button for every state, to the camera for every state. */
+  readonly onTogether: () => void;
   /** The whole result, as outside the discreet mode. */
   readonly children: ComponentChildren;
 }
 
-export function Discreet({ results, companion, settings, onBuzz, children }: DiscreetProps) {
+export function Discreet({ results, companion, settings, onBuzz, onTogether, children }: DiscreetProps) {
   const words = useWords();
   const { showing, hold, events } = useHold(SHOWN_MS);
   const isBuzzing = settings.vibration && canVibrate();
@@ -63,6 +65,9 @@ export function Discreet({ results, companion, settings, onBuzz, children }: Dis
             {words.text("phone.show.discreet.buzz")}
           </button>
         )}
+        <button type="button" onClick={onTogether}>
+          {words.text("phone.show.together.more")}
+        </button>
       </div>
       {showing === "opened" && (
         <div class="revealed" onPointerDown={use} onKeyDown={use} onTouchMove={use} onWheel={use}>

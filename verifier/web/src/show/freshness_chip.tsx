@@ -10,7 +10,7 @@ import { dayOfSeconds } from "../core/calendar_days.ts";
 import type { TrustedList } from "../core/trusted_list.ts";
 import { freshnessLine } from "../words/tell.ts";
 import { useWords } from "../words/words.ts";
-import { freshnessOf } from "./freshness.ts";
+import { freshnessOf } from "../words/freshness.ts";
 import "./show.css";
 
 /** How often the chip looks at the clock. */

@@ -1,5 +1,6 @@
 /**
- * What the bearer opened: in the page only while it is held, or for ten seconds after two steps.
+ * What the bearer opened: in the page only while it is held, at most ten seconds, or for ten seconds after two steps
+ * and after each touch of what they opened.
  *
  * Hidden means gone: neither the lines nor the picture are in the document then, and the picture's address is taken
  * back. A screen reader is told that something is shown, never what: a name read out loud by itself reaches whoever
@@ -45,6 +46,7 @@ export function Opened({ opened, practice }: OpenedProps) {
           opened={opened}
           practice={practice}
           isLow={isLow && showing === "held"}
+          onUse={() => hold.extend()}
           onHide={showing === "opened" ? () => hold.hide() : undefined}
         />
       )}
@@ -54,19 +56,26 @@ export function Opened({ opened, practice }: OpenedProps) {
 
 interface PanelProps extends OpenedProps {
   readonly isLow: boolean;
+  /** Somebody reads on in what two steps opened: with large text it does not fit a screen. */
+  readonly onUse: () => void;
   /** Undefined while it is held: letting go hides it. */
   readonly onHide: (() => void) | undefined;
 }
 
-function OpenedPanel({ opened, practice, isLow, onHide }: PanelProps) {
+function OpenedPanel({ opened, practice, isLow, onUse, onHide }: PanelProps) {
   const words = useWords();
   const parts = useMemo(() => openedParts(opened, words), [opened, words]);
+  // Help and the way out, in the head of the page, stay where they are.
+  const topPx = useMemo(() => Math.max(0, document.querySelector("header")?.getBoundingClientRect().bottom ?? 0), []);
   return (
     <div
       class={`opened-panel${isLow ? " low" : ""}`}
       role="group"
       aria-label={words.text("phone.show.opened.title")}
+      style={{ insetBlockStart: `${topPx}px` }}
       onContextMenu={(event) => event.preventDefault()}
+      onPointerDown={onUse}
+      onScroll={onUse}
     >
       {practice && <p class="practice-mark">{words.text("phone.show.practice_mark")}</p>}
       <dl>

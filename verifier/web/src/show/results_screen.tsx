@@ -59,10 +59,11 @@ export function ResultsScreen(props: ResultsProps) {
     signal(leading, settings);
     return hush;
   }, [said]);
-  if (isCovered) return <section class="screen results" />;
+  const Root = isPart ? "div" : "main";
+  if (isCovered) return <Root class="screen results" />;
   const { discreet } = settings;
   return (
-    <section class={`screen results${practice ? " practice" : ""}${discreet ? " discreet" : ""}`} aria-labelledby={isPart ? undefined : id}>
+    <Root class={`screen results${practice ? " practice" : ""}`} aria-labelledby={isPart ? undefined : id}>
       {practice && <p class="practice-mark">{words.text("phone.show.practice_mark")}</p>}
       {!isPart && (
         <h1 id={id} ref={heading} tabIndex={-1}>
@@ -70,7 +71,13 @@ export function ResultsScreen(props: ResultsProps) {
         </h1>
       )}
       {discreet ? (
-        <Discreet results={results} companion={companion} settings={settings} onBuzz={() => signal(leading, settings)}>
+        <Discreet
+          results={results}
+          companion={companion}
+          settings={settings}
+          onBuzz={() => signal(leading, settings)}
+          onTogether={onTogether ?? onAgain}
+        >
           <Whole {...props} results={results} />
         </Discreet>
       ) : (
@@ -82,19 +89,13 @@ export function ResultsScreen(props: ResultsProps) {
       {!isPart && (
         <div class="foot">
           {isNoticed && <Notice />}
-          {/* In the discreet mode this button stands for every state, and leads to the camera for every state. */}
-          {discreet && (
-            <button type="button" onClick={onTogether ?? onAgain}>
-              {words.text("phone.show.together.more")}
-            </button>
-          )}
           <button type="button" class="main" onClick={onAgain}>
             {words.text("page.again")}
           </button>
           {!hasHelp && <Help settings={settings} />}
         </div>
       )}
-    </section>
+    </Root>
   );
 }
 
@@ -103,6 +104,7 @@ function Whole(props: ResultsProps & { readonly results: readonly NumberedVerdic
   const { results, companion, practice = false, treeSize } = props;
   const id = useId();
   const isMany = results.length > 1;
+  const ask = askFor(props.verdicts, companion);
   const cards = results.map(({ number, verdict }) => (
     <VerdictCard
       key={number}
@@ -111,7 +113,9 @@ function Whole(props: ResultsProps & { readonly results: readonly NumberedVerdic
       id={`${id}-${number}`}
       treeSize={treeSize}
       practice={practice}
-    />
+    >
+      {number === results[0]?.number && ask !== "more" && <Together {...props} ask={ask} />}
+    </VerdictCard>
   ));
   return (
     <>
@@ -119,7 +123,7 @@ function Whole(props: ResultsProps & { readonly results: readonly NumberedVerdic
       {cards[0]}
       {companion && <Companion companion={companion} id={`${id}-together`} />}
       {cards.slice(1)}
-      <Next {...props} />
+      <Next {...props} ask={ask} />
     </>
   );
 }
@@ -161,8 +165,24 @@ interface OverviewProps {
   readonly id: string;
 }
 
-/** More codes for this check: another person's card, the slip of this one. */
-function Next({ verdicts, companion, settings, onTogether, onSlip, slipProblem }: ResultsProps) {
+interface AskProps extends ResultsProps {
+  readonly ask: ReturnType<typeof askFor>;
+}
+
+/** The card of somebody who travels with the bearer; the discreet screen has a button of its own. */
+function Together({ ask, settings, onTogether }: AskProps) {
+  const words = useWords();
+  if (!onTogether || settings.discreet) return null;
+  return (
+    <button type="button" onClick={onTogether}>
+      {words.text(`phone.show.together.${ask}`)}
+    </button>
+  );
+}
+
+/** More codes for this check: the slip of a card, one more card. */
+function Next(props: AskProps) {
+  const { verdicts, ask, onSlip, slipProblem } = props;
   const words = useWords();
   const hasSealed = verdicts.some(({ evidence }) => evidence && evidence.sealedCount > 0);
   const problem = slipProblem && `page.problems.${slipProblem}`;
@@ -176,11 +196,7 @@ function Next({ verdicts, companion, settings, onTogether, onSlip, slipProblem }
           {words.text("phone.show.slip")}
         </button>
       )}
-      {onTogether && !settings.discreet && (
-        <button type="button" onClick={onTogether}>
-          {words.text(`phone.show.together.${askFor(verdicts, companion)}`)}
-        </button>
-      )}
+      {ask === "more" && <Together {...props} />}
     </div>
   );
 }
@@ -207,7 +223,7 @@ function Announcement({ results, companion }: Pick<ResultsProps, "companion"> & 
 function Notice() {
   const words = useWords();
   return (
-    <div class="notice">
+    <div class="leaving">
       <p role="status">{words.text("phone.show.leaving.notice", { count: NOTICE_MS / 1000 })}</p>
       <button type="button">{words.text("phone.show.leaving.keep")}</button>
     </div>

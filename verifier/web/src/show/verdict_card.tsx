@@ -1,5 +1,6 @@
 /** The result for one card: what it is, what to do now, and the three questions, each with its own answer. */
 
+import type { ComponentChildren } from "preact";
 import type { Verdict } from "../core/evidence.ts";
 import { tell, type Told, unsaidLines } from "../words/tell.ts";
 import { useWords } from "../words/words.ts";
@@ -15,9 +16,11 @@ export interface VerdictCardProps {
   readonly id: string;
   readonly treeSize: number | undefined;
   readonly practice: boolean;
+  /** The next step that its answers ask for. */
+  readonly children?: ComponentChildren;
 }
 
-export function VerdictCard({ verdict, number, id, treeSize, practice }: VerdictCardProps) {
+export function VerdictCard({ verdict, number, id, treeSize, practice, children }: VerdictCardProps) {
   const words = useWords();
   const told = tell(verdict, words);
   const { evidence } = verdict;
@@ -30,6 +33,7 @@ export function VerdictCard({ verdict, number, id, treeSize, practice }: Verdict
         <p>{told.state.now}</p>
       </div>
       {told.answers.length > 0 && <Pairs name="answers" pairs={told.answers} />}
+      {children}
       <Pairs name="questions" pairs={told.questions.map(({ question, answer }) => [question, answer])} />
       <Lines told={told} sealedCount={evidence?.sealedCount ?? 0} />
       {evidence && <IssuerFacts verdict={verdict} told={told} />}

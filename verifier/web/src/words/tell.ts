@@ -149,11 +149,10 @@ function tellEvidence(evidence: Evidence, words: Words): Told {
   };
 }
 
-function title(evidence: Evidence, words: Words): string {
-  const path = `states.${evidence.state}.title`;
-  if (evidence.listAgeDays !== undefined) return words.text(path, { count: evidence.listAgeDays });
-  const isUnknownAge = words.has(`${path}_unknown_age`);
-  return words.text(isUnknownAge ? `${path}_unknown_age` : path);
+function title({ state, listAgeDays }: Evidence, words: Words): string {
+  const unknownAge = `states.${state}.title_unknown_age`;
+  if (listAgeDays === undefined && words.has(unknownAge)) return words.text(unknownAge);
+  return words.text(`states.${state}.title`, listAgeDays === undefined ? {} : { count: listAgeDays });
 }
 
 function knownAge({ codes, listAgeDays }: Evidence): number | undefined {

@@ -1,0 +1,47 @@
+"""The languages of the page in a real browser: the browser's own is chosen, and only its file is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.support.browser import OpenPage, Phone
+from tests.support.browser_station import StationServer
+
+DATA: Final = Path(__file__).parents[2] / "verifier" / "data"
+
+
+def words(code: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((DATA / f"{code}.json").read_text(encoding="utf-8"))
+    return value
+
+
+def loaded(phone: Phone) -> list[str]:
+    """Codes of the language files that the page asked for, without those that the service worker keeps for later."""
+    names: list[str] = phone.page.evaluate(
+        "performance.getEntriesByType('resource').map((entry) => entry.name.split('/').at(-1))"
+    )
+    codes = {path.stem for path in DATA.glob("*.json")}
+    return sorted({name.split("-")[0] for name in names if name.endswith(".js")} & codes)
+
+
+@pytest.mark.parametrize(
+    ("browser", "code", "direction"),
+    [("ar-EG", "ar", "rtl"), ("es-419", "es", "ltr")],
+)
+def test_the_page_speaks_the_language_of_the_browser(
+    station_server: StationServer, open_page: OpenPage, browser: str, code: str, direction: str
+) -> None:
+    phone = open_page(station_server.url, language=browser)
+    phone.wait_until("its words", lambda: phone.page.evaluate("document.documentElement.lang") == code)
+    assert phone.page.evaluate("document.documentElement.dir") == direction
+    assert loaded(phone) == [code]
+
+
+def test_a_pseudo_locale_is_there_for_tests(station_server: StationServer, open_page: OpenPage) -> None:
+    phone = open_page(station_server.url, language="en-XA")
+    phone.wait_until("its words", lambda: phone.page.evaluate("document.documentElement.lang") == "en-XA")
+    assert loaded(phone) == ["en"]
