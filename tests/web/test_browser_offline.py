@@ -50,19 +50,26 @@ def test_the_camera_reads_offline(
 def test_a_verdict_makes_no_request(
     fresh_station: StationServer, open_page: OpenPage, camera_video: MakeVideo, world: World
 ) -> None:
-    video = camera_video(world.cards["confirmed"].print)
-    user = User(open_page(fresh_station.url, video=video))
+    user = User(open_page(fresh_station.url, video=camera_video(world.cards["confirmed"].print)))
     user.sees("phone.practice.next")
     wait_for_worker(user.phone)
-    for step in ("next", "next"):
-        user.press(f"phone.practice.{step}")
-    user.choose("phone.settings.posts.desk")
-    for name in ("age", "stale", "withdrawn", "replaced", "altered"):
-        user.press(f"phone.practice.cards.{name}.right")
-    # The parts that the camera needs are fetched while it opens, whatever it sees then.
-    user.press("phone.practice.start")
+    user.first_run()
+    # What the camera needs is fetched while it opens, whatever it sees then.
     assert user.sees("states.confirmed.word")
-    user.again()
+    seen, asked = len(user.phone.requests), len(fresh_station.requests)
+    user.press("page.again")
+    user.phone.wait_until("the camera's screen", lambda: user.text("phone.scan.aim") in user.screen())
+    assert user.sees("states.confirmed.word"), "the same card once more"
+    assert fresh_station.requests[asked:] == []
+    assert user.phone.requests[seen:] == []
+
+
+def test_no_typed_code_makes_a_request(
+    fresh_station: StationServer, open_page: OpenPage, world: World
+) -> None:
+    user = User(open_page(fresh_station.url, camera="none"))
+    user.first_run()
+    wait_for_worker(user.phone)
     seen, asked = len(user.phone.requests), len(fresh_station.requests)
     for name in ("confirmed", "withdrawn", "unknown_issuer", "unreadable", "web_address"):
         user.check(world.cards[name].text)

@@ -87,7 +87,7 @@ def test_the_camera_leaves_nothing_behind(
         user.first_run()
         assert user.sees("states.confirmed.word")
         wait_for_worker(user.phone)
-        user.page.go_back() if user.page.evaluate("history.length") > 2 else user.again()
+        user.press("page.again")
         dump = user.page.evaluate((SUPPORT / "browser_dump.js").read_text("utf-8").partition("*/")[2])
         profile = user.phone.profile
         user.phone.close()
@@ -114,7 +114,7 @@ def open_with_slip(user: User, card: Card) -> None:
     user.press("phone.show.opened.armed")
     name = card.person.names[0].text
     user.phone.wait_until("the name", lambda: name in user.screen())
-    user.press("phone.show.opened.opened")
+    user.hide()
     user.again()
 
 
