@@ -158,7 +158,7 @@ def test_a_card_whose_own_times_or_audience_contradict_is_bad_key_binding(change
         token(h16=293),
         token(h16="application/cwt"),
         token(h13=b"x"),
-        token(h13=CBORTag(17, [])),
+        token(h13=CBORTag(16, [])),
         token(card(typ=294)),
         token(c3=7),
         token(c3=None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from scripts import make_practice, web
@@ -35,6 +36,9 @@ class Worker:
 
     def sees(self, heading: str) -> None:
         self.phone.page.get_by_role("heading", name=heading, exact=True).first.wait_for()
+
+    def has_focus_on(self, heading: str) -> bool:
+        return self.heading_with_focus() == heading
 
     def heading_with_focus(self) -> str:
         return str(self.phone.page.evaluate("document.activeElement.innerText"))
@@ -96,7 +100,7 @@ def test_a_wrong_choice_is_explained_and_asks_again(
     worker.first_run()
     for number, (made, card) in enumerate(zip(DECK[:FORCED], CARDS[:FORCED], strict=True), 1):
         worker.sees(card_heading(number))
-        phone.wait_until("the focus", lambda n=number: worker.heading_with_focus() == card_heading(n))
+        phone.wait_until("the focus", partial(worker.has_focus_on, card_heading(number)))
         for state in made["states"]:
             assert WORDS["states"][state]["word"] in phone.seen()
         assert phone.page.get_by_text(card["story"]).is_visible()

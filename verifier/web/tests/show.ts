@@ -12,7 +12,7 @@ import * as process from "node:process";
 import { createInterface } from "node:readline";
 import type { CompanionResult } from "../src/core/companion.ts";
 import type { Verdict } from "../src/core/evidence.ts";
-import { freshnessOf } from "../src/show/freshness.ts";
+import { freshnessOf } from "../src/words/freshness.ts";
 import { Hold, type Timers } from "../src/show/hold.ts";
 import { isAwayTooLong, Leaving } from "../src/show/leaving.ts";
 import { buzzOf, leadingFirst, lookOf, pulsesOf, STATES } from "../src/show/looks.ts";
