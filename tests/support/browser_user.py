@@ -72,7 +72,9 @@ class User:
             AssertionError: it is not within the limit.
         """
         wanted = self.pattern(path)
-        return bool(self.phone.wait_until(f"“{wanted.pattern}”", lambda: wanted.search(self.screen()), limit_s))
+        return bool(
+            self.phone.wait_until(f"“{wanted.pattern}”", lambda: wanted.search(self.screen()), limit_s)
+        )
 
     def heading(self) -> str:
         """The heading of the screen."""
@@ -126,6 +128,13 @@ class User:
         """Leave the result for the next card."""
         self.press("page.again")
         self.sees("phone.scan.title")
+
+    def together(self) -> None:
+        """Go on to one more card of the same check."""
+        labels = [self.text(f"phone.show.together.{who}") for who in ("adult", "child", "more")]
+        button = self.page.get_by_role("button", name=re.compile("|".join(map(re.escape, labels))))
+        button.first.click()
+        self.actions += 1
 
     def hide(self) -> None:
         """Close what the bearer opened."""

@@ -12,7 +12,9 @@ from tests.web.test_browser_offline import wait_for_worker
 FIRST_LOAD_MAX_BYTES = 600_000
 
 
-def test_the_first_load_takes_at_most_600_kilobytes(fresh_station: StationServer, open_page: OpenPage) -> None:
+def test_the_first_load_takes_at_most_600_kilobytes(
+    fresh_station: StationServer, open_page: OpenPage
+) -> None:
     phone = open_page(None)
     received: list[float] = []
 

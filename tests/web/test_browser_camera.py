@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import FilePayload
 
 from tests.support.browser import OpenPage
 from tests.support.browser_station import StationServer
@@ -53,7 +54,7 @@ def test_a_photo_with_two_cards_leads_to_both(
 ) -> None:
     user = User(open_page(station_server.url))
     user.first_run()
-    pictures = [
+    pictures: list[FilePayload] = [
         {"name": f"{name}.png", "mimeType": "image/png", "buffer": world.cards[name].png}
         for name in ("child", "adult")
     ]
