@@ -160,6 +160,7 @@ class Browsers:
         reduced_motion: bool = False,
         keep_profile: bool = False,
         touch: bool = True,
+        text_percent: int = 100,
     ) -> Phone:
         """Open an address in a fresh profile, of a phone of 360 by 640 unless told otherwise.
 
@@ -173,6 +174,7 @@ class Browsers:
             scale: device pixels for each CSS pixel.
             keep_profile: in a folder on the disk (`Phone.profile`), which stays until the end of `Browsers`.
             touch: whether the screen feels fingers.
+            text_percent: the size of text that its owner has set, of 16 pixels.
 
         Raises:
             playwright.sync_api.Error: the address does not answer.
@@ -187,6 +189,8 @@ class Browsers:
             "permissions": [] if camera != "fake" else ["camera"],
         }
         flags = _camera_flags(video, camera)
+        if text_percent != 100:
+            flags = (*flags, f"--blink-settings=defaultFontSize={16 * text_percent // 100}")
         if keep_profile:
             profile = Path(tempfile.mkdtemp(prefix="profile-", dir=self._folder))
             context = self._driver.chromium.launch_persistent_context(

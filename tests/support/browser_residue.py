@@ -2,8 +2,8 @@
 
 A secret is looked for by its pieces of eight bytes, so that a part of it is found too: of 15 bytes that lie together
 one of its pieces is among them whole. What is searched is read as it is, without zero bytes (UTF-16), with every
-run of hexadecimal digits and of Base64 turned back into bytes, and as it is after decompression where it is a stream of
-zlib or gzip. Pieces that say nothing of one card alone (they stand on several cards, or in the public list) do not count.
+run of hexadecimal digits and of Base64 turned back into bytes, and after decompression where it is a stream of zlib or
+gzip. Pieces that say nothing of one card alone (they stand on several cards, or in the public list) do not count.
 
     traces = Traces({"00017": [b"SC1:6BF...", b"Zerfan"]}, public=[bundle])
     traces.search("profile/Default/History", data)     # [] or what was found, and of whom

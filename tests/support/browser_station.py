@@ -6,6 +6,7 @@ Every request that arrives is recorded, also those of a service worker: a test t
     with StationServer(make_world(now_s), folder, page) as server:
         server.url              # "http://127.0.0.1:40213/phone/"
         server.requests         # ["GET /phone/", ...]
+        server.sent_bytes       # {"/phone/": 812, ...}, headers and bodies as they were sent
         server.stop()           # as if the station were switched off; start() is the same address again
 """
 
@@ -49,11 +50,12 @@ class StationServer:
         self.world = world
         self.folder = folder
         self.requests: list[str] = []
+        self.sent_bytes: dict[str, int] = {}
         self.log = io.StringIO()
         self.station = Station(folder)
         self.station.set_pin(world.pin)
         self.station.import_bundle(world.old_bundle if old_list else world.bundle)
-        self._app = _Recorder(create_app(self.station, page=page), self.requests)
+        self._app = _Recorder(create_app(self.station, page=page), self.requests, self.sent_bytes)
         self._socket = _listen(0)
         self.port: int = self._socket.getsockname()[1]
         self._server: uvicorn.Server | None = None
@@ -118,17 +120,27 @@ class StationServer:
 
 
 class _Recorder:
-    """Writes down method and path of every request before the application sees it."""
+    """Writes down method and path of every request before the application sees it, and how much was answered."""
 
-    def __init__(self, app: FastAPI, requests: list[str]) -> None:
+    def __init__(self, app: FastAPI, requests: list[str], sent_bytes: dict[str, int]) -> None:
         self._app = app
         self._requests = requests
+        self._sent_bytes = sent_bytes
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            query = scope["query_string"].decode("latin-1")
-            self._requests.append(f"{scope['method']} {scope['path']}{'?' + query if query else ''}")
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        query = scope["query_string"].decode("latin-1")
+        self._requests.append(f"{scope['method']} {scope['path']}{'?' + query if query else ''}")
+
+        async def count(message: Any) -> None:
+            sent = len(message.get("body", b""))
+            sent += sum(len(name) + len(value) + 4 for name, value in message.get("headers", ()))
+            self._sent_bytes[scope["path"]] = self._sent_bytes.get(scope["path"], 0) + sent
+            await send(message)
+
+        await self._app(scope, receive, count)
 
 
 def _listen(port: int) -> socket.socket:

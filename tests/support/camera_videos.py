@@ -34,7 +34,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 WIDTH: Final = 1280
 HEIGHT: Final = 720
-FRAMES: Final = 8
+FRAMES: Final = 6
 _QUALITY: Final = 85
 _TABLE: Final = (150, 124, 98)
 _SHADE: Final = 40
