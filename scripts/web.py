@@ -253,8 +253,12 @@ def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
 
 
 def main() -> int:
-    """Install and build what is not up to date; the exit code."""
+    """Install and build what is not up to date, in the environment of the scripts; the exit code."""
     try:
+        if os.environ.get(environment.READY_VARIABLE) != "ready":
+            python = environment.prepare()
+            if Path(sys.prefix).resolve() != environment.ENVIRONMENT.resolve():
+                return environment.run([str(python), "-m", "scripts.web"], folder=environment.ROOT)
         prepare()
     except (environment.SetUpError, OSError) as error:
         print(f"Set-up failed: {error}", file=sys.stderr)

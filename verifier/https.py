@@ -20,7 +20,7 @@ import ipaddress
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -60,12 +60,14 @@ class Certificate:
         not_after_s: its end, seconds since 1970.
         leaf_der: the certificate of the server.
         root_der: what a phone can be told to trust, None for a certificate that was given to the station.
+        is_new: made just now, so that no phone trusts it yet.
     """
 
     names: tuple[str, ...]
     not_after_s: int
     leaf_der: bytes
     root_der: bytes | None = None
+    is_new: bool = field(default=False, compare=False)
 
     def is_for(self, name: str) -> bool:
         """Return whether a browser takes it for this host name or address."""
@@ -157,7 +159,7 @@ def keep_certificate(
     made = make_certificate(names or fallback(), now_s)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, made, mode=OWNER_ONLY)
-    return parse_chain(made, own=True)
+    return replace(parse_chain(made, own=True), is_new=True)
 
 
 def parse_chain(pem: bytes, *, own: bool = False) -> Certificate:

@@ -4,7 +4,7 @@
     GET  /phone/station.json                  the ledgers that this station believes, and the list of each
     GET  /phone/ledgers/{n}/bundle            a list, bytes as in section 9 of docs/protocol.md
     GET  /phone/ledgers/{n}/deltas/{day}      a public daily delta that this station applied
-    GET  /phone/certificate.pem               what a phone can be told to trust, where the station made it itself
+    GET  /certificate.pem                     what a phone can be told to trust, where the station made it itself
     POST /phone/share                         what a phone without its service worker shares: not read, not kept
 
 A phone verifies what it gets like a file from a stick: nothing here has to be believed. Everything is public data of
@@ -61,6 +61,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
+CERTIFICATE_PATH: Final = "/certificate.pem"
 _NO_CACHE: Final = "no-cache"
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
 
@@ -82,7 +83,7 @@ def add_phone_page(
     @app.middleware("http")
     async def add_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await answer(request)
-        if request.scope["path"].startswith("/phone"):
+        if request.scope["path"].startswith(("/phone", CERTIFICATE_PATH)):
             response.headers.update(HEADERS)
         return response
 
@@ -113,7 +114,8 @@ def add_phone_page(
             raise CodedError("not_found", "the changes of this day are not at hand", field="day")
         return _public_bytes(request, delta, etag_of(delta))
 
-    @app.get("/phone/certificate.pem", include_in_schema=False)
+    # Not below /phone/, where the page's service worker answers every visit with the page.
+    @app.get(CERTIFICATE_PATH, include_in_schema=False)
     def get_certificate() -> Response:
         if not certificate:
             return Response(None, 404)

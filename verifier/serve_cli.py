@@ -141,7 +141,8 @@ def _tell(station: Station, secured: Secured | None, host: str, port: int, *, ha
     for name in hosts:
         _say(f"  {_address(scheme, name, port)}")
     if not has_page:
-        _say("The phone page was not built: /phone/ answers 503. `python3 -m scripts.web` builds it.")
+        _say("The phone page was not built, so /phone/ answers 503.")
+        _say("In a copy of the sources `python3 -m scripts.web` builds it.")
     if all(_is_loopback(name) for name in hosts):
         _say("Only this device reaches it. For phones: --https --host 0.0.0.0")
     elif secured is None:
@@ -163,6 +164,8 @@ def _tell_certificate(certificate: Certificate, hosts: list[str]) -> None:
     end = datetime.datetime.fromtimestamp(certificate.not_after_s, datetime.UTC).date()
     _say(f"Certificate until {end.isoformat()}. SHA-256:")
     _say(_fingerprints(certificate))
+    if certificate.is_new:
+        _say("It was made just now; each phone has to trust it once.")
     if not any(certificate.is_for(name) for name in hosts):
         _say(f"It is not for {', '.join(hosts)}; it is for {', '.join(certificate.names)}.")
         if certificate.root_der is not None:

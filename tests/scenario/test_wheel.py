@@ -80,7 +80,7 @@ def test_the_page_is_in_the_wheel_with_every_file_that_it_names(unpacked: Path) 
     index = (dist / "index.html").read_text("utf-8")
     named = re.findall(r'(?:src|href)="\./([^"]+)"', index)
     assert any(name.endswith(".js") for name in named)
-    missing = [name for name in named if name not in page.files and name != "app.webmanifest"]
+    missing = [name for name in named if name not in page.files]
     assert missing == []
     script = next(name for name in named if name.endswith(".js"))
     assert {form.coding for form in page.files[script].forms} == {"br", "gzip", ""}

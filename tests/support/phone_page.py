@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -32,27 +33,38 @@ class Answer(NamedTuple):
     field: str = ""
 
 
-class PhonePage:
-    """A running Node process; questions are answered in order."""
+class PageReader(ABC):
+    """The core of the phone page, wherever it runs; questions are answered in order."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    @abstractmethod
+    def begin(self, questions: Iterable[Question]) -> Callable[[], list[Answer]]:
+        """Ask many questions, and return what waits for the answers."""
+
+    def ask_all(self, questions: Iterable[Question]) -> list[Answer]:
+        """Return the answers to many questions."""
+        return self.begin(questions)()
 
     def ask(self, form: str, value: Any) -> Answer:
         """Return the answer to one question."""
         return self.ask_all([(form, value)])[0]
 
-    def ask_all(self, questions: Iterable[Question]) -> list[Answer]:
-        """Return the answers to many questions; they are written while answers are read."""
-        lines = [json.dumps({"form": form, "input": value}) + "\n" for form, value in questions]
+
+class PhonePage(PageReader):
+    """A running Node process."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._pool = ThreadPoolExecutor(2)
+
+    def begin(self, questions: Iterable[Question]) -> Callable[[], list[Answer]]:
+        """Ask; questions are written and answers read while the caller does something else."""
+        lines = format_questions(questions)
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        writer = threading.Thread(target=_write, args=(stdin, lines))
-        writer.start()
-        answers = [stdout.readline() for _ in lines]
-        writer.join()
-        return [_parse(answer, line) for answer, line in zip(answers, lines, strict=True)]
+        self._pool.submit(_write, stdin, lines)
+        answers = self._pool.submit(lambda: [stdout.readline() for _ in lines])
+        return lambda: parse_answers(answers.result(), lines)
 
 
 @contextmanager
@@ -82,6 +94,16 @@ def ask_python(form: str, value: Any) -> Answer:
         return Answer(verdict.code, {"state": verdict.state}, verdict.field)
     except CodedError as error:
         return Answer(error.code, {}, error.field)
+
+
+def format_questions(questions: Iterable[Question]) -> list[str]:
+    """Return questions as the page's runner reads them, a line each."""
+    return [json.dumps({"form": form, "input": value}) + "\n" for form, value in questions]
+
+
+def parse_answers(answers: Iterable[str], questions: Iterable[str]) -> list[Answer]:
+    """Return what the page's runner has answered; a defect is an `AssertionError`."""
+    return [_parse(answer, line) for answer, line in zip(answers, questions, strict=True)]
 
 
 def _write(stdin: IO[str], lines: list[str]) -> None:

@@ -207,3 +207,31 @@ def test_a_failed_set_up_ends_the_program_with_a_sentence(monkeypatch: pytest.Mo
     monkeypatch.setattr(web, "prepare", fail)
     with pytest.raises(SystemExit, match="Set-up failed: no npm"):
         web.enter()
+
+
+def test_the_command_starts_again_in_the_environment_of_the_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[list[str], Path | None]] = []
+
+    def run(command: Sequence[str], *, folder: Path | None = None) -> int:
+        started.append((list(command), folder))
+        return 7
+
+    monkeypatch.delenv(environment.READY_VARIABLE, raising=False)
+    monkeypatch.setattr(environment, "prepare", lambda: Path("python-of-the-scripts"))
+    monkeypatch.setattr(environment, "run", run)
+    monkeypatch.setattr(environment, "ENVIRONMENT", environment.ROOT / "elsewhere")
+    monkeypatch.setattr(web, "prepare", lambda: pytest.fail("this interpreter may have no Node"))
+    assert web.main() == 7
+    assert started == [(["python-of-the-scripts", "-m", "scripts.web"], environment.ROOT)]
+
+
+def test_the_command_says_what_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise environment.SetUpError("no npm")
+
+    monkeypatch.setenv(environment.READY_VARIABLE, "ready")
+    monkeypatch.setattr(web, "prepare", fail)
+    assert web.main() == 1
+    assert capsys.readouterr().err == "Set-up failed: no npm\n"

@@ -378,7 +378,7 @@ def test_a_client_with_the_root_is_served_and_one_without_is_not(tmp_path: Path)
         root.minimum_version = ssl.TLSVersion.TLSv1_2
         for host in ("localhost", "127.0.0.1"):
             connection = http.client.HTTPSConnection(host, port, context=root, timeout=10)
-            connection.request("GET", "/phone/certificate.pem")
+            connection.request("GET", "/certificate.pem")
             answer = connection.getresponse()
             assert (answer.status, answer.read()) == (200, kept.root_pem())
             connection.close()

@@ -144,7 +144,7 @@ def test_every_file_of_the_build_is_served_with_its_type(app: FastAPI, name: str
         "/phone/ledgers/x/bundle",
         "/phone/ledgers/0/bundles",
         "/phone/ledgers/0/deltas/2026-01-01",
-        "/phone/certificate.pem",
+        "/certificate.pem",
     ],
 )
 def test_every_answer_has_the_strict_headers_and_no_cookie(app: FastAPI, path: str) -> None:
@@ -299,10 +299,10 @@ def test_the_plain_page_leads_to_the_phone_page(app: FastAPI) -> None:
 
 def test_the_root_of_the_stations_own_certificate_is_offered(station: Station, page: BuiltPage) -> None:
     app = create_app(station, page=page, certificate=b"-----BEGIN CERTIFICATE-----\n")
-    answer = call(app, "/phone/certificate.pem")
+    answer = call(app, "/certificate.pem")
     assert answer.content.startswith(b"-----BEGIN")
     assert answer.headers["content-type"] == "application/x-x509-ca-cert"
-    assert 'href="phone/certificate.pem"' in call(app, "/").text
+    assert 'href="certificate.pem"' in call(app, "/").text
 
 
 # -- what it fetches --------------------------------------------------------------------------------------

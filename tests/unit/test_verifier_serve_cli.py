@@ -133,11 +133,14 @@ def test_the_certificate_is_for_all_names_of_the_machine_or_for_the_given_ones(d
     _, said, _ = desk.serve("--https", "--name", "Kiosk.Example", "--name", "10.9.0.4", "--host", "0.0.0.0")
     assert set(parse_chain(desk.kept.read_bytes()).names) == {"kiosk.example", "10.9.0.4"}
     assert "  https://10.9.0.4:8480/\n  https://kiosk.example:8480/\n" in said
+    assert "each phone has to trust it once" in said
     before = desk.kept.read_bytes()
-    desk.serve("--https", "--host", "0.0.0.0")
+    _, said, _ = desk.serve("--https", "--host", "0.0.0.0")
     assert desk.kept.read_bytes() == before
-    desk.serve("--https", "--new-certificate")
+    assert "each phone has to trust it once" not in said
+    _, said, _ = desk.serve("--https", "--new-certificate")
     assert desk.kept.read_bytes() != before
+    assert "each phone has to trust it once" in said
 
 
 def test_a_machine_with_another_address_keeps_what_phones_trust_and_says_so(
@@ -192,7 +195,7 @@ def test_a_page_that_was_not_built_is_said(desk: Desk, monkeypatch: pytest.Monke
     monkeypatch.setattr("verifier.api.load_page", lambda: None)
     code, said, _ = desk.serve()
     assert code == 0
-    assert "The phone page was not built: /phone/ answers 503." in said
+    assert "The phone page was not built, so /phone/ answers 503." in said
 
 
 def test_the_service_that_is_started_offers_its_root(desk: Desk) -> None:
@@ -201,7 +204,7 @@ def test_the_service_that_is_started_offers_its_root(desk: Desk) -> None:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app=desk.started["app"])
         async with httpx.AsyncClient(transport=transport, base_url="https://station") as client:
-            return await client.get("/phone/certificate.pem")
+            return await client.get("/certificate.pem")
 
     kept = parse_chain(desk.kept.read_bytes(), own=True)
     assert asyncio.run(ask()).content == kept.root_pem() != b""

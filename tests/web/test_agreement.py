@@ -7,114 +7,43 @@ prints the inputs, which make a vector.
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from credential.core import base45
 from credential.core.presentation import present
 from ledger.core import cbor
+from tests.support.agreement import DAMAGED, compare, compare_damaged
 from tests.support.councils import Council
 from tests.support.list_changes import ListChanges
 from tests.support.mutations import mutate
-from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
-from tests.support.phone_page import Answer, PhonePage, Question, ask_python
+from tests.support.page_formats import FORMATS
+from tests.support.phone_page import PhonePage, ask_python
 from tests.support.signed_inputs import AUD, World
-from tests.support.vector_runner import VECTORS, bundles_of
 
 MUTATIONS: Final = int(os.environ.get("SAFECONDUCT_MUTATIONS", "2000"))
 SEED: Final = os.environ.get("SAFECONDUCT_MUTATIONS_SEED", "agreement")
 NEVER_REFUSE: Final = ("merkle",)
-WHOLE: Final = {
-    "birth": ("earliest", "latest", "on"),
-    "bundle": ("origin", "charter"),
-    "codes": ("bundles",),
-    "head": ("bundle", "charter"),
-    "policy": ("times_s",),
-    "verdict": ("bundle",),
-}
-NAMES_ONLY: Final = ("newer",)
-"""Formats whose inputs are names of lists: there is nothing in them to damage."""
-TEXT_FORMS: Final = ("base45", "slip", "card", "frames", "pin", "challenge")
 FOREIGN: Final = (
     "SC1:0", "SCK1:0", "SCN1:", "SCF1:", "hc1:6BF", "shc:/5676", "MDOC:x", "openid4vp:", "WiFi:S:x", "BEGIN:VCARD",
     "mecard:N", "tel:1", "mailto:a", "geo:1", "HTTPS://example.org", "www.example.org", '{"hdr": 1}', "0123456789",
     "6BFOXN*TS0BI$ZD", "NCFOXN", "x", "", "\u0661\u0662", "\U0001f600" * 70,
 )  # fmt: skip
-_SHOWN: Final = 5
-_BATCH: Final = 500
 
 
-def inputs(form: str) -> list[Any]:
-    paths = sorted((VECTORS / form).glob("*.json"))
-    return [json.loads(path.read_text(encoding="utf-8"))["input"] for path in paths]
-
-
-def load_bundles(page: PhonePage, names: Iterable[str]) -> None:
-    for name in names:
-        given = json.loads((VECTORS / name).read_text(encoding="utf-8"))["input"]
-        question = {"name": name, "bundle": given}
-        assert page.ask("load", question).outcome == ask_python("load", question).outcome == "ok"
-
-
-def compare(page: PhonePage, questions: Sequence[Question]) -> list[Answer]:
-    """Ask both readers everything; return the answers, on which they agree."""
-    answers: list[tuple[Question, Answer, Answer]] = []
-    with ThreadPoolExecutor(1) as pool:
-        for start in range(0, len(questions), _BATCH):
-            batch = questions[start : start + _BATCH]
-            of_page = pool.submit(page.ask_all, batch)  # both read at the same time
-            wanted = [ask_python(*question) for question in batch]
-            plain = [Answer(one.outcome, json.loads(json.dumps(one.result)), one.field) for one in wanted]
-            answers += zip(batch, plain, of_page.result(), strict=True)
-    differing = [row for row in answers if row[1] != row[2]]
-    shown = "\n".join(map(_difference, differing[:_SHOWN]))
-    assert not shown, f"{len(differing)} of {len(questions)} differ\n{shown}"
-    return [wanted for _, wanted, _ in answers]
-
-
-def _difference(row: tuple[Question, Answer, Answer]) -> str:
-    """Return what differs, and at the end the question, which may be long."""
-    question, wanted, found = row
-    one, other = (json.dumps(answer, indent=1, sort_keys=True).splitlines() for answer in (wanted, found))
-    lines = [line for line in difflib.ndiff(one, other) if line[0] in "+-"] or [str(wanted), str(found)]
-    return "\n".join([f"- Python, + page, of {question[0]}", *lines[:20], json.dumps(question)[:4000]])
-
-
-READ: Final = sorted(
-    path.name
-    for path in VECTORS.iterdir()
-    if path.is_dir() and path.name not in (*NOT_FOR_A_STATION, *NAMES_ONLY)
-)
-
-
-@pytest.mark.parametrize("form", READ)
+@pytest.mark.parametrize("form", DAMAGED)
 def test_both_readers_say_the_same_of_what_is_damaged(page: PhonePage, form: str) -> None:
-    known = inputs(form)
-    load_bundles(page, {name for given in known for name in bundles_of(form, given)})
-    rng = random.Random(f"{SEED}/{form}")
-    questions = [(form, mutate_case(rng, form, rng.choice(known), known)) for _ in range(MUTATIONS)]
-    outcomes = {answer.outcome for answer in compare(page, questions)}
+    outcomes = {answer.outcome for answer in compare_damaged(page, form, MUTATIONS, SEED)}
     assert len(outcomes) > 1 or form in NEVER_REFUSE
-
-
-def mutate_case(rng: random.Random, form: str, given: Any, others: Sequence[Any]) -> Any:
-    """Return a mutation that is still an input of the format: what the harness itself reads stays whole."""
-    clock = ("now_s",) if rng.random() < 0.5 else ()
-    whole = (*WHOLE.get(form, ()), *clock)
-    return mutate(rng, given, others, is_text=form in TEXT_FORMS, whole=whole)
 
 
 def test_every_format_of_the_page_is_compared() -> None:
     others = {"load", "make_delta", "newer", "opened", "recognise", "signature"}
-    assert set(READ) | others == set(FORMATS)
+    assert set(DAMAGED) | others == set(FORMATS)
 
 
 @pytest.fixture(scope="module")

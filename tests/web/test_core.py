@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 import random
 import re
 import subprocess
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -19,11 +17,12 @@ from ledger.codes import CODES
 from ledger.core import cbor
 from ledger.errors import MalformedError
 from scripts import web
+from tests.support.agreement import FILES, FORMS, check_vectors, load, load_bundles
 from tests.support.ledgers import TinyLedger
 from tests.support.page_formats import FORMATS, NOT_FOR_A_STATION
 from tests.support.phone_page import PhonePage
 from tests.support.vector_runner import FORMATS as FORMATS_WITH_VECTORS
-from tests.support.vector_runner import VECTORS, bundles_of
+from tests.support.vector_runner import VECTORS
 
 
 def fibonacci(total: int) -> list[int]:
@@ -34,25 +33,9 @@ def fibonacci(total: int) -> list[int]:
     return numbers
 
 
-FILES = sorted(path for path in VECTORS.glob("*/*.json") if path.parent.name not in NOT_FOR_A_STATION)
-
-
-def load(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value
-
-
-@pytest.mark.parametrize("form", sorted({path.parent.name for path in FILES}))
+@pytest.mark.parametrize("form", FORMS)
 def test_the_page_comes_to_what_the_vectors_of_a_format_say(page: PhonePage, form: str) -> None:
-    paths = [path for path in FILES if path.parent.name == form]
-    cases = [load(path) for path in paths]
-    for name in {name for case in cases for name in bundles_of(form, case["input"])}:
-        assert page.ask("load", {"name": name, "bundle": load(VECTORS / name)["input"]}).outcome == "ok"
-    answers = page.ask_all([(form, case["input"]) for case in cases])
-    found = {path.stem: (answer.outcome, answer.result) for path, answer in zip(paths, answers, strict=True)}
-    assert found == {
-        path.stem: (case["expect"], case["result"]) for path, case in zip(paths, cases, strict=True)
-    }
+    check_vectors(page, form)
 
 
 MESSAGES: Final = (
@@ -105,6 +88,26 @@ def test_a_head_takes_little_more_frames_from_the_page_than_from_python(page: Ph
 def test_what_no_frame_holds_is_a_mistake_of_the_caller(page: PhonePage, changed: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="RangeError"):
         page.ask("format_frames", {"kind": "head", "message": "00", "part_bytes": 900} | changed)
+
+
+def test_what_is_told_of_a_head_is_what_the_list_at_hand_can_tell(page: PhonePage) -> None:
+    cases = {path.stem: load(path) for path in FILES if path.parent.name == "head"}
+    load_bundles(page, [case["input"]["bundle"] for case in cases.values()])
+    answers = page.ask_all([("judge_head", case["input"]) for case in cases.values()])
+    told = {
+        name: answer.result.get("relation", answer.outcome)
+        for name, answer in zip(cases, answers, strict=True)
+    }
+    assert told == {
+        name: _told(case["result"].get("relation", case["expect"]), case["input"]["list"])
+        for name, case in cases.items()
+    }
+    assert {"unknown", "newer", "fork", "bad_input", "malformed"} <= set(told.values())
+
+
+def _told(found: str, bundle: str | None) -> str:
+    """What a station tells of a head: Python's `verifier.heads.judge_head`."""
+    return found if bundle else {"newer": "unknown", "bad_checkpoint": "bad_input"}.get(found, found)
 
 
 def test_every_format_of_the_vectors_is_read_or_has_its_reason() -> None:

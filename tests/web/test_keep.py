@@ -518,7 +518,10 @@ def test_settings_of_another_form_are_the_first_ones(runner: PhonePage) -> None:
     ("url", "method", "mode", "path"),
     [
         ("/phone/", "GET", "navigate", "index.html"),
-        ("/phone/deep/link?x=1", "GET", "navigate", "index.html"),
+        ("/phone/?from=icon", "GET", "navigate", "index.html"),
+        ("/phone/index.html", "GET", "navigate", "index.html"),
+        ("/phone/certificate.pem", "GET", "navigate", None),
+        ("/phone/deep/link", "GET", "navigate", None),
         ("/phone/assets/a.js", "GET", "no-cors", "assets/a.js"),
         ("/phone/assets/a.js?x", "GET", "no-cors", None),
         ("/phone/assets/b.js", "GET", "no-cors", None),

@@ -21,7 +21,7 @@ import { parseDisclosure } from "../src/core/disclosure.ts";
 import { type Evidence, stepsOf, type Verdict, verdictJson } from "../src/core/evidence.ts";
 import { malformed } from "../src/core/errors.ts";
 import { formatFrames, joinFrames } from "../src/core/frames.ts";
-import { compareHead, compareList } from "../src/core/heads.ts";
+import { compareHead, compareList, judgeHead } from "../src/core/heads.ts";
 import { checkInclusion, leafHash, rootHash } from "../src/core/merkle.ts";
 import { parseVkey } from "../src/core/note.ts";
 import { makePin, parsePin } from "../src/core/pin.ts";
@@ -303,6 +303,12 @@ function head(given: Input): Result {
   };
 }
 
+function judgedHead(given: Input): Result {
+  const mine = lists([given.bundle])[0]!;
+  const bundle = given.list === null ? undefined : fromHex(given.list);
+  return { relation: judgeHead(mine, { note: given.note, bundle }, makePin(mine.origin, given.charter)).relation };
+}
+
 function newer(given: Input): Result {
   const [old, next] = lists([given.old, given.new]);
   checkNewer(old!, next!);
@@ -379,6 +385,7 @@ export const FORMATS: ReadonlyMap<string, (input: Input) => Result | VerdictCode
   ["format_frames", (given: Input) => ({ frames: formatFrames(given.kind, fromHex(given.message), given.part_bytes) })],
   ["challenge", challenge],
   ["head", head],
+  ["judge_head", judgedHead],
   ["newer", newer],
   ["opened", opened],
   ["signature", signature],

@@ -9,6 +9,10 @@ declare module "node:process" {
   export const stdout: { write(text: string): boolean };
 }
 
+declare module "node:url" {
+  export function fileURLToPath(url: URL): string;
+}
+
 declare module "node:fs" {
   export function readFileSync(path: URL | 0, encoding: "utf-8"): string;
   export function readdirSync(path: URL): string[];

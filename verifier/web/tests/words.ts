@@ -13,7 +13,7 @@ import { createInterface } from "node:readline";
 import { checkCompanion } from "../src/core/companion.ts";
 import { bestLanguage } from "../src/words/match.ts";
 import { type PseudoCode, pseudoFile } from "../src/words/pseudo.ts";
-import { freshnessLine, tell, tellCompanion } from "../src/words/tell.ts";
+import { freshnessLine, subtitle, tell, tellCompanion } from "../src/words/tell.ts";
 import { translate, type WordsFile } from "../src/words/translate.ts";
 import type { Words } from "../src/words/words.ts";
 import { type Input, judgeCodes, load } from "./formats.ts";
@@ -42,6 +42,7 @@ function told({ language, ...given }: Input): unknown {
   const companion = checkCompanion(verdicts.flatMap(({ evidence }) => (evidence ? [evidence] : [])));
   return {
     verdicts: verdicts.map((verdict) => tell(verdict, words)),
+    subtitles: verdicts.map((verdict) => subtitle(tell(verdict, words), words)),
     companion: companion ? tellCompanion(companion, words) : null,
   };
 }

@@ -62,6 +62,7 @@ function useLanguage(language: string): Words | undefined {
       if (!isWanted) return;
       document.documentElement.lang = loaded.language;
       document.documentElement.dir = loaded.direction;
+      document.documentElement.dataset["digits"] = loaded.digits;
       document.title = loaded.text("phone.app.title");
       setWords(loaded);
     });

@@ -100,6 +100,8 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
       return;
     }
     setNotice("");
+    // Nothing comes in while a result is on the screen.
+    station.stopSync();
     setCheck(checked.check);
     setScreen("results");
   };

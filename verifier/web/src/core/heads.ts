@@ -11,7 +11,7 @@ import { decodeUtf8, encodeUtf8, equal } from "./bytes.ts";
 import { CELL_SIZE, rootFromCells } from "./cells.ts";
 import { type Checkpoint, openCheckpoint, type SignedCheckpoint } from "./checkpoint.ts";
 import { checkCosignatures } from "./cosignature.ts";
-import { CodedError, malformed } from "./errors.ts";
+import { CodedError } from "./errors.ts";
 import { formatFrames, HEAD_KIND } from "./frames.ts";
 import type { Pin } from "./pin.ts";
 import { parsePolicy } from "./policy.ts";
@@ -76,14 +76,11 @@ export function formatHeadFrames({ checkpoint }: TrustedList): string[] {
   return formatFrames(HEAD_KIND, encodeUtf8(checkpoint));
 }
 
-/** Return the head in the message of frames of the kind `head`; throws malformed for what is not UTF-8. */
-export function parseHeadMessage(message: Uint8Array): OtherHead {
-  const note = decodeUtf8(message);
-  if (note === undefined) throw malformed("a head is text", "head");
-  return { note, bundle: undefined };
-}
-
-/** Return the head in a file, a note or a whole list; throws malformed, too_large or unsupported for neither. */
+/**
+ * Return the head in a file or in the message of frames: a note, or a whole list.
+ *
+ * Throws malformed, too_large or unsupported for neither.
+ */
 export function parseHeadFile(data: Uint8Array): OtherHead {
   const note = decodeUtf8(data);
   if (note?.includes(SIGNATURES)) return { note, bundle: undefined };

@@ -19,6 +19,8 @@ const OPEN_TIMEOUT_MS = 8_000;
 /** Months whose data used is kept: this one and the one before. */
 const MONTHS_KEPT = 2;
 
+const FIRST_STORES = ["settings", "ledgers", "evidence", "data_used"] as const;
+
 interface Schema extends DBSchema {
   settings: { key: string; value: object };
   ledgers: { key: string; value: LedgerRecord };
@@ -28,28 +30,26 @@ interface Schema extends DBSchema {
 
 /** Open the phone's store. Throws StoreError where the browser has none for this page. */
 export async function openDatabase(): Promise<Store> {
-  let isLate = false;
-  const opening = openDB<Schema>(DATABASE, VERSION, {
+  // Where storage is forbidden, some browsers throw before there is anything to wait for.
+  const opening = told(async () => openSchema());
+  const late = new Promise<undefined>((done) => setTimeout(done, OPEN_TIMEOUT_MS, undefined));
+  const database = await Promise.race([opening, late]);
+  if (database) return new DatabaseStore(database);
+  void opening.then((opened) => opened.close()).catch(() => {});
+  throw new StoreError("denied");
+}
+
+function openSchema(): Promise<IDBPDatabase<Schema>> {
+  return openDB<Schema>(DATABASE, VERSION, {
     upgrade(database, before) {
       // Each version adds its step; none is ever changed.
-      if (before < 1) for (const name of ["settings", "ledgers", "evidence", "data_used"] as const) database.createObjectStore(name);
+      if (before < 1) for (const name of FIRST_STORES) database.createObjectStore(name);
     },
     blocking(_current, _blocked, event) {
       // Another page removes everything, or has a newer version: this one does not stand in its way.
       (event.target as IDBDatabase).close();
     },
   });
-  const late = new Promise<undefined>((done) => setTimeout(done, OPEN_TIMEOUT_MS, undefined));
-  try {
-    const database = await Promise.race([opening, late]);
-    if (database) return new DatabaseStore(database);
-    isLate = true;
-  } catch (error) {
-    throw storeError(error);
-  } finally {
-    if (isLate) void opening.then((database) => database.close()).catch(() => {});
-  }
-  throw new StoreError("denied");
 }
 
 class DatabaseStore implements Store {

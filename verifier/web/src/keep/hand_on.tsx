@@ -5,6 +5,7 @@ import { formatHeadFrames } from "../core/heads.ts";
 import { useWords } from "../words/words.ts";
 import { handOut } from "./hand_out.ts";
 import type { Ledger } from "./ledger.ts";
+import { Origin } from "./origin.tsx";
 import { sizeText } from "./sizes.ts";
 
 /** What is shown as codes at most; a file is quicker from there on. */
@@ -36,7 +37,7 @@ export function HandOn({ ledger, isOneOfSeveral, onCodes }: HandOnProps) {
     <div class="hand-on">
       {isOneOfSeveral && (
         <h3>
-          <bdi>{origin}</bdi>
+          <Origin origin={origin} />
         </h3>
       )}
       <button type="button" onClick={() => void handOut([{ name: `${name}.cbor`, bytes: bundle }])}>
@@ -88,7 +89,7 @@ export function ShowHead({ ledger, isOneOfSeveral, onCodes }: HandOnProps) {
     <div class="hand-on">
       {isOneOfSeveral && (
         <h3>
-          <bdi>{record.origin}</bdi>
+          <Origin origin={record.origin} />
         </h3>
       )}
       <button

@@ -6,6 +6,7 @@ import { freshnessOf } from "../words/freshness.ts";
 import { freshnessLine } from "../words/tell.ts";
 import { useWords } from "../words/words.ts";
 import { AskOnce } from "./ask_once.tsx";
+import { Origin } from "./origin.tsx";
 import type { Ledger } from "./ledger.ts";
 import type { PhoneStation } from "./phone_station.ts";
 import { inGroups, sizeText } from "./sizes.ts";
@@ -24,7 +25,7 @@ export function LedgerCard({ ledger, station }: LedgerCardProps) {
   return (
     <section class="ledger">
       <h2>
-        <bdi>{record.origin}</bdi>
+        <Origin origin={record.origin} />
       </h2>
       {damage && (
         <p class="warning" role="alert">

@@ -169,6 +169,22 @@ function isLeft({ ledgers }: SyncOutcome): boolean {
   return ledgers.some(({ leftBytes }) => leftBytes > 0);
 }
 
+/**
+ * Take in several files, whose order nobody knows: what is refused is tried again as long as others are taken, such as a
+ * change that goes on from another one. The last word is a refusal where one is left.
+ */
+async function receiveAll(station: PhoneStation, kind: string, files: readonly File[]): Promise<void> {
+  let left = files;
+  for (let before = left.length + 1; left.length > 0 && left.length < before; ) {
+    before = left.length;
+    const refused: File[] = [];
+    for (const file of left) {
+      if ((await station.receiveFile(kind, file)).kind === "refused") refused.push(file);
+    }
+    left = refused;
+  }
+}
+
 interface FileFieldProps {
   readonly label: string;
   readonly hint?: string;
@@ -181,7 +197,7 @@ function FileField({ label, hint, station, kind = "file" }: FileFieldProps) {
   const read = async (input: HTMLInputElement) => {
     const files = [...(input.files ?? [])];
     input.value = "";
-    for (const file of files) await station.receiveFile(kind, file);
+    await receiveAll(station, kind, files);
   };
   // A browser's own field speaks the browser's language; the label is the button.
   return (

@@ -16,7 +16,7 @@ export function newsLines(words: Words, news: Outcome): string[] {
     case "head":
       return headLines(words, news);
     case "fork":
-      return [words.text("heads.fork"), words.text("phone.keep.fork.kept")];
+      return [words.text("phone.keep.fork.taken")];
     case "list":
       return [words.text(`phone.keep.news.list_${news.result}`, { origin: news.origin })];
     case "pin":

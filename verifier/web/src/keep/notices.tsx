@@ -7,6 +7,7 @@ import { useWords } from "../words/words.ts";
 import { handOut } from "./hand_out.ts";
 import type { Offer } from "./outcomes.ts";
 import { pageWorker } from "./page_worker.ts";
+import { Origin } from "./origin.tsx";
 import type { PhoneStation } from "./phone_station.ts";
 import { inGroups } from "./sizes.ts";
 
@@ -18,7 +19,7 @@ export function Notices({ station }: { readonly station: PhoneStation }) {
       {evidence.length > 0 && (
         <section class="alarm" role="alert">
           <h2>{words.text("phone.keep.fork.title")}</h2>
-          <p>{words.text("heads.fork")}</p>
+          <p>{words.text("phone.keep.fork.meaning")}</p>
           <button type="button" onClick={() => void handOut(evidence)}>
             {words.text("phone.keep.fork.hand_on", { count: evidence.length })}
           </button>
@@ -63,7 +64,7 @@ function OfferedPin({ offer, station }: { readonly offer: Offer; readonly statio
     <section class="offer">
       <h2>{words.text("phone.keep.offer.title")}</h2>
       <p>
-        <bdi>{pin.origin}</bdi>
+        <Origin origin={pin.origin} />
       </p>
       <Charter pin={pin} />
       <p>{words.text(`phone.keep.offer.${source}`)}</p>

@@ -155,15 +155,16 @@ export class PhoneStation {
     } finally {
       this.#activity = undefined;
     }
-    return this.#said(outcome);
+    // The scanner is asked next, and says what it finds.
+    return outcome.kind === "for_scanner" ? outcome : this.#said(outcome);
   }
 
-  /** Take in a file, as `receive`; one that is larger than any list is refused unread. */
+  /** Take in a file, as `receive`; one that is larger than any list is refused unread, and what is the scanner's is said. */
   async receiveFile(kind: string, file: Blob): Promise<ReceiveOutcome> {
     if (file.size > MAX_BUNDLE_SIZE) return this.#said({ kind: "refused", code: "too_large", field: "file" });
     const data = await file.arrayBuffer().catch(() => undefined);
     if (!data) return this.#said({ kind: "refused", code: "malformed", field: "file" });
-    return this.receive(kind, new Uint8Array(data));
+    return this.#said(await this.receive(kind, new Uint8Array(data)));
   }
 
   /** Believe a ledger, after somebody has compared it. Throws bad_input where another one of this origin is believed. */

@@ -19,7 +19,7 @@ export interface AnimatedCodesProps {
 }
 
 /** Codes a second. A camera gives 15 to 30 pictures, and each code has to stand still in one of them. */
-const SPEEDS = { min: 1, max: 12, start: 6 };
+const SPEEDS = { min: 1, max: 12, start: 8 };
 
 export function AnimatedCodes({ texts, label }: AnimatedCodesProps) {
   const words = useWords();

@@ -74,12 +74,14 @@ export function OtherWays({ onTexts, onReading, isOpen }: OtherWaysProps) {
 function TextField({ onText }: { readonly onText: (text: string) => void }) {
   const words = useWords();
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(
-    () => () => {
-      if (field.current) field.current.value = "";
-    },
-    [],
-  );
+  useEffect(() => {
+    const area = field.current;
+    // As a property it would be a yes or no, and "off" a yes.
+    area?.setAttribute("autocorrect", "off");
+    return () => {
+      if (area) area.value = "";
+    };
+  }, []);
   return (
     <form
       autocomplete="off"
@@ -98,7 +100,6 @@ function TextField({ onText }: { readonly onText: (text: string) => void }) {
           rows={3}
           dir="ltr"
           autocomplete="off"
-          autocorrect="off"
           autocapitalize="off"
           spellcheck={false}
           aria-describedby="scan-text-hint"

@@ -1,10 +1,12 @@
 /** Get help: whom to call, and when. It is on every screen of a result and never goes away. */
 
-import { useId, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Settings } from "../keep/settings.ts";
 import { useWords } from "../words/words.ts";
 import { telOf } from "./phone_number.ts";
 import "./show.css";
+
+const PLACE_ID = "help-place";
 
 export interface HelpProps {
   readonly settings: Pick<Settings, "helpName" | "helpPhone">;
@@ -40,14 +42,13 @@ export function HelpPanel({ settings: { helpName, helpPhone } }: HelpProps) {
 /** A button that opens the panel above itself. */
 export function Help({ settings }: HelpProps) {
   const words = useWords();
-  const id = useId();
   const [isOpen, setOpen] = useState(false);
   return (
     <>
-      <div id={id} class="help-place" hidden={!isOpen}>
+      <div id={PLACE_ID} class="help-place" hidden={!isOpen}>
         {isOpen && <HelpPanel settings={settings} />}
       </div>
-      <button type="button" class="help-button" aria-expanded={isOpen} aria-controls={id} onClick={() => setOpen(!isOpen)}>
+      <button type="button" class="help-button" aria-expanded={isOpen} aria-controls={PLACE_ID} onClick={() => setOpen(!isOpen)}>
         {words.text("phone.show.help.title")}
       </button>
     </>

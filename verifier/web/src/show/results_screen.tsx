@@ -1,6 +1,6 @@
 /** The results of a check: one for each card, and of their being together. */
 
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { CompanionResult } from "../core/companion.ts";
 import type { Verdict } from "../core/evidence.ts";
 import type { Settings } from "../keep/settings.ts";
@@ -20,6 +20,8 @@ import "./show.css";
 
 /** A live region is announced where it changes after it is there, and after the heading has taken the focus. */
 const ANNOUNCE_MS = 300;
+/** Fixed, as a number that counts what was drawn would make the discreet screen differ from one card to the next. */
+const TITLE_ID = "result-title";
 
 export interface ResultsProps {
   readonly verdicts: readonly Verdict[];
@@ -47,7 +49,6 @@ export interface ResultsProps {
 export function ResultsScreen(props: ResultsProps) {
   const { verdicts, companion, settings, practice = false, onAgain, onTogether, hasHelp = false, isPart = false } = props;
   const words = useWords();
-  const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);
   const results = useMemo(() => leadingFirst(verdicts), [verdicts]);
   const leading = results[0]?.verdict.state ?? "unreadable";
@@ -63,10 +64,10 @@ export function ResultsScreen(props: ResultsProps) {
   if (isCovered) return <Root class="screen results" />;
   const { discreet } = settings;
   return (
-    <Root class={`screen results${practice ? " practice" : ""}`} aria-labelledby={isPart ? undefined : id}>
+    <Root class={`screen results${practice ? " practice" : ""}`} aria-labelledby={isPart ? undefined : TITLE_ID}>
       {practice && <p class="practice-mark">{words.text("phone.show.practice_mark")}</p>}
       {!isPart && (
-        <h1 id={id} ref={heading} tabIndex={-1}>
+        <h1 id={TITLE_ID} ref={heading} tabIndex={-1}>
           {words.text(discreet ? "phone.show.discreet.title" : "phone.show.title")}
         </h1>
       )}
@@ -102,7 +103,6 @@ export function ResultsScreen(props: ResultsProps) {
 /** The cards, the one that matters most first, and what can be done with them. */
 function Whole(props: ResultsProps & { readonly results: readonly NumberedVerdict[] }) {
   const { results, companion, practice = false, treeSize } = props;
-  const id = useId();
   const isMany = results.length > 1;
   const ask = askFor(props.verdicts, companion);
   const cards = results.map(({ number, verdict }) => (
@@ -110,7 +110,7 @@ function Whole(props: ResultsProps & { readonly results: readonly NumberedVerdic
       key={number}
       verdict={verdict}
       number={isMany ? number : undefined}
-      id={`${id}-${number}`}
+      id={idOf(number)}
       treeSize={treeSize}
       practice={practice}
     >
@@ -119,9 +119,9 @@ function Whole(props: ResultsProps & { readonly results: readonly NumberedVerdic
   ));
   return (
     <>
-      {isMany && <Overview results={results} companion={companion} id={id} />}
+      {isMany && <Overview results={results} companion={companion} />}
       {cards[0]}
-      {companion && <Companion companion={companion} id={`${id}-together`} />}
+      {companion && <Companion companion={companion} id={idOf("together")} />}
       {cards.slice(1)}
       <Next {...props} ask={ask} />
     </>
@@ -129,9 +129,9 @@ function Whole(props: ResultsProps & { readonly results: readonly NumberedVerdic
 }
 
 /** Every card and their being together at a glance; each row leads to its part of the screen. */
-function Overview({ results, companion, id }: Pick<ResultsProps, "companion"> & OverviewProps) {
+function Overview({ results, companion }: OverviewProps) {
   const words = useWords();
-  const goTo = (name: string | number) => document.getElementById(`${id}-${name}`)?.focus();
+  const goTo = (name: number | "together") => document.getElementById(idOf(name))?.focus();
   return (
     <ul class="overview" aria-label={words.text("phone.show.overview")}>
       {results.map(({ number, verdict }) => (
@@ -162,7 +162,7 @@ function Overview({ results, companion, id }: Pick<ResultsProps, "companion"> & 
 
 interface OverviewProps {
   readonly results: readonly NumberedVerdict[];
-  readonly id: string;
+  readonly companion: CompanionResult | undefined;
 }
 
 interface AskProps extends ResultsProps {
@@ -202,7 +202,7 @@ function Next(props: AskProps) {
 }
 
 /** Word and what to do now, for a screen reader, a moment after the screen has come. */
-function Announcement({ results, companion }: Pick<ResultsProps, "companion"> & Pick<OverviewProps, "results">) {
+function Announcement({ results, companion }: OverviewProps) {
   const words = useWords();
   const [isDue, setDue] = useState(false);
   useEffect(() => {
@@ -228,4 +228,8 @@ function Notice() {
       <button type="button">{words.text("phone.show.leaving.keep")}</button>
     </div>
   );
+}
+
+function idOf(part: number | "together"): string {
+  return `result-${part}`;
 }

@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { AWAY_MS, isAwayTooLong, Leaving } from "./leaving.ts";
 import { PAGE_TIMERS } from "./use_hold.ts";
 
-const USES = ["pointerdown", "click", "keydown", "focusin", "scroll", "wheel", "touchmove"] as const;
+/** Not scrolling itself: a screen that is laid out anew scrolls by itself. */
+const USES = ["pointerdown", "click", "keydown", "focusin", "wheel", "touchmove"] as const;
 
 export interface LeavingState {
   /** The result goes soon, and the screen says so. */

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import type { Verdict } from "../core/evidence.ts";
-import { tell, type Told, unsaidLines } from "../words/tell.ts";
+import { subtitle, tell, type Told, unsaidLines } from "../words/tell.ts";
 import { useWords } from "../words/words.ts";
 import { Details } from "./details.tsx";
 import { lookOf } from "./looks.ts";
@@ -52,8 +52,7 @@ interface BannerProps {
 
 function Banner({ verdict, told, number, id }: BannerProps) {
   const words = useWords();
-  // A title that only says the word again is left out.
-  const title = told.title.toLocaleUpperCase(words.language) === told.state.word ? "" : told.title;
+  const title = subtitle(told, words);
   return (
     <div class="banner">
       <ShapeOf shape={lookOf(verdict.state).shape} />

@@ -3,7 +3,6 @@
 import { useId } from "preact/hooks";
 import { english } from "virtual:languages";
 import { LANGUAGES, useWords } from "./words.ts";
-import "./words.css";
 
 export interface LanguagePickerProps {
   readonly onLanguage: (code: string) => void;

@@ -14,7 +14,7 @@ const PLAIN = "abcdeghijklmnoprstuwyzABCDEGHIJKLMNOPRSTUWYZ";
 const ACCENTED = "áƀçđéĝĥîĵķļɱñóþŕšţûŵýžÁƁÇĐÉĜĤÎĴĶĻṀÑÓÞŔŠŢÛŴÝŽ";
 const ACCENTS: ReadonlyMap<string, string> = new Map([...PLAIN].map((letter, place) => [letter, [...ACCENTED][place]!]));
 const LONGER = 0.4;
-const PADDING = "~one~two~three~four~five~six~seven~eight~nine~ten";
+const PADDING = " one two three four five six seven eight nine ten";
 /** Right-to-left override and its end, around each word as in Unicode's own ar-XB. */
 const RLO = "\u202e";
 const PDF = "\u202c";
@@ -45,9 +45,10 @@ function isLines(entry: readonly string[] | Section): entry is readonly string[]
 }
 
 function accent(sentence: string): string {
-  const accented = outsidePlaces(sentence, (text) => [...text].map((letter) => ACCENTS.get(letter) ?? letter).join(""));
   const longer = Math.ceil(sentence.length * LONGER);
-  return `[${accented}${PADDING.repeat(Math.ceil(longer / PADDING.length)).slice(0, longer)}]`;
+  const padding = PADDING.repeat(Math.ceil(longer / PADDING.length)).slice(0, longer);
+  const accents = (text: string): string => [...text].map((letter) => ACCENTS.get(letter) ?? letter).join("");
+  return `[${outsidePlaces(sentence + padding, accents)}]`;
 }
 
 function turn(sentence: string): string {

@@ -2,7 +2,6 @@
 
 import { english } from "virtual:languages";
 import { useWords } from "./words.ts";
-import "./words.css";
 
 /** Nothing where the words were reviewed. */
 export function ReviewNotice() {

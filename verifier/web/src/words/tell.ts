@@ -84,6 +84,11 @@ export function freshnessLine(words: Words, listDay: number, ageDays: number | u
   return words.text("freshness.days", { date, count: ageDays });
 }
 
+/** The title, "" where it only says the word again, which may have soft hyphens. */
+export function subtitle({ state, title }: Told, words: Words): string {
+  return title.toLocaleUpperCase(words.language) === state.word.replaceAll("\u00ad", "") ? "" : title;
+}
+
 /** The lines of `told` that its answers do not say already. */
 export function unsaidLines({ questions, lines }: Told): readonly string[] {
   const said = questions.map(({ answer }) => answer).join(" ");

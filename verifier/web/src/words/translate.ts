@@ -52,6 +52,7 @@ export function translate(file: WordsFile, fallback?: WordsFile): Words {
   return {
     language: file.language,
     direction: file.direction,
+    digits: file.digits,
     reviewed: file.reviewed_by.length > 0,
     text,
     has,

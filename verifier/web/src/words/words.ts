@@ -11,6 +11,7 @@ import { languages } from "virtual:languages";
 import { bestLanguage } from "./match.ts";
 import type { PseudoCode } from "./pseudo.ts";
 import { translate, type WordsFile } from "./translate.ts";
+import "./words.css";
 
 /** A value that is put in a sentence: text is isolated from its direction, a number is written in local digits. */
 export type Values = { readonly [name: string]: string | number };
@@ -19,6 +20,8 @@ export interface Words {
   /** Code of the language file. */
   readonly language: string;
   readonly direction: "ltr" | "rtl";
+  /** Numbering system of Unicode, such as "latn" or "arab". */
+  readonly digits: string;
   /** Whether the file names somebody who reviewed it. */
   readonly reviewed: boolean;
   /** A sentence by its path in the file, such as "states.expired.now"; `count` chooses the plural. */

@@ -12,7 +12,7 @@ export interface PageFiles {
   readonly files: readonly PageFile[];
 }
 
-/** The page itself, which answers every address below its own that is opened. */
+/** The page itself, which stands at the folder's own address. */
 export const PAGE = "index.html";
 /** What the names of our caches begin with; others on this origin are not ours. */
 export const CACHE_START = "station-page-";
@@ -20,7 +20,8 @@ export const CACHE_START = "station-page-";
 /**
  * Return the path of the list that answers a request, undefined where the network does.
  *
- * `scope` is the address of the page's folder. A question mark asks the server something; no file of the page does.
+ * `scope` is the address of the page's folder. Screens have no addresses, so opening any other one below it, such as the
+ * station's certificate, is the server's. A question mark asks the server something; no file of the page does.
  */
 export function pathFor(
   request: { readonly url: string; readonly method: string; readonly mode: string },
@@ -30,7 +31,7 @@ export function pathFor(
   const { origin, pathname, search } = new URL(request.url);
   const place = new URL(scope);
   if (request.method !== "GET" || origin !== place.origin || !pathname.startsWith(place.pathname)) return undefined;
-  if (request.mode === "navigate") return PAGE;
   const path = pathname.slice(place.pathname.length);
+  if (request.mode === "navigate" && (path === "" || path === PAGE)) return PAGE;
   return search === "" && known.has(path) ? path : undefined;
 }
