@@ -171,16 +171,9 @@ def test_the_other_camera_is_taken_and_the_first_one_let_go(
     phone = scanner(open_page, station_server, TRACKS, TWO_CAMERAS)
     for name in ("front", "back"):
         phone.page.get_by_role("button", name=word("phone.scan.flip")).click()
-        wish = phone.wait_until(
-            "the other camera", lambda: phone.page.evaluate("window.wishes.at(-1).video.deviceId")
-        )
-        phone.wait_until(name, lambda: phone.page.evaluate("window.wishes.at(-1).video.deviceId.exact"))
-        phone.wait_until(
-            name,
-            lambda wanted=name: phone.page.evaluate("window.wishes.at(-1).video.deviceId.exact") == wanted,
-        )
-        assert "exact" in wish
-        phone.wait_until("one camera", lambda: phone.page.evaluate(LIVE) == 1)
+        wished = f"window.wishes.at(-1).video.deviceId?.exact === '{name}'"
+        phone.poll(f"the {name} camera", wished)
+        phone.poll("one camera", f"{LIVE} === 1")
 
 
 def test_a_code_of_another_kind_does_not_lead_back_to_its_result_again_and_again(
@@ -211,7 +204,7 @@ def test_the_moving_codes_of_a_colleague_are_all_read_and_counted(
 def screen(text: str) -> bytes:
     """Another phone's screen with one code, as a JPEG of 720p."""
     code = qrcode.QRCode(border=4, box_size=6)
-    code.add_data(qrcode.util.QRData(text, mode=qrcode.util.MODE_ALPHA_NUM))
+    code.add_data(text)
     code.make(fit=True)
     picture = Image.new("RGB", (1280, 720), (90, 90, 90))
     shown = code.make_image().get_image().convert("RGB").resize((520, 520))

@@ -45,3 +45,47 @@ def test_a_pseudo_locale_is_there_for_tests(station_server: StationServer, open_
     phone = open_page(station_server.url, language="en-XA")
     phone.wait_until("its words", lambda: phone.page.evaluate("document.documentElement.lang") == "en-XA")
     assert loaded(phone) == ["en"]
+
+
+def choose(phone: Phone, code: str) -> None:
+    phone.page.get_by_label("Language").select_option(code)
+    phone.wait_until("its words", lambda: phone.page.evaluate("document.documentElement.lang") == code)
+
+
+def test_a_language_is_chosen_by_its_own_name_and_stays(
+    station_server: StationServer, open_page: OpenPage
+) -> None:
+    phone = open_page(station_server.url, language="de")
+    picker = phone.page.get_by_label("Language")
+    picker.wait_for()
+    offered = picker.locator("option").evaluate_all(
+        "(all) => all.map(({ lang, dir, text }) => [lang, dir, text])"
+    )
+    files = [
+        words(path.stem)
+        for path in sorted(DATA.glob("*.json"), key=lambda path: (path.stem != "en", path.stem))
+    ]
+    assert offered == [[file["language"], file["direction"], file["name"]] for file in files]
+    assert phone.page.get_by_text(words("en")["phone"]["words"]["not_reviewed"]).count() == 0
+    choose(phone, "ar")
+    arabic = words("ar")["phone"]
+    phone.page.get_by_role("heading", name=arabic["practice"]["proves"]["title"]).wait_for()
+    notice = phone.page.locator(".review-notice").inner_text()
+    assert arabic["words"]["not_reviewed"] in notice
+    assert words("en")["phone"]["words"]["not_reviewed"] in notice
+    assert phone.page.evaluate("document.documentElement.dir") == "rtl"
+    phone.page.reload()
+    phone.page.get_by_role("heading", name=arabic["practice"]["proves"]["title"]).wait_for()
+    assert phone.messages == []
+
+
+def test_every_language_is_there_without_a_network(fresh_station: StationServer, open_page: OpenPage) -> None:
+    phone = open_page(fresh_station.url)
+    phone.page.get_by_label("Language").wait_for()
+    phone.poll("the page is kept", "navigator.serviceWorker.ready.then(() => true)")
+    fresh_station.stop()
+    phone.page.reload()
+    phone.page.get_by_label("Language").wait_for()
+    choose(phone, "fr")
+    phone.page.get_by_role("heading", name=words("fr")["phone"]["practice"]["proves"]["title"]).wait_for()
+    assert phone.page.evaluate("document.documentElement.dir") == "ltr"

@@ -251,6 +251,13 @@ def test_what_the_bearer_opened_is_told_as_the_python_station_tells_it(show: Pho
     assert said[-1] == ("from_the_future", ["a: 1, b: null"])
 
 
+def test_portrait_and_names_come_first_whatever_the_order_on_the_card(show: PhonePage) -> None:
+    mixed = {"zebra": 1, **dict(reversed(OPENED.items())), "portrait": base64.b64encode(jpeg()).decode()}
+    found = [part["name"] for part in show.ask("opened", {"language": "en", "opened": mixed}).result]
+    wanted = ["portrait", "names", "birth", "nationalities", "birthplace", "zebra", "from_the_future"]
+    assert found == wanted
+
+
 def test_a_portrait_is_a_picture_where_its_bytes_begin_like_one(show: PhonePage) -> None:
     picture = jpeg()
     found = [

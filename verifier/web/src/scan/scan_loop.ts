@@ -45,8 +45,21 @@ export class ScanLoop {
     this.#onTexts = onTexts;
   }
 
-  /** Read until `stop` is called; the decoder is closed then. */
+  /** Read until `stop` is called; the decoder is closed then. Rejects with what the reader or `onTexts` throws. */
   async run(): Promise<void> {
+    try {
+      await this.#readOn();
+    } finally {
+      this.#isRunning = false;
+      this.#grabber.close();
+    }
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+  }
+
+  async #readOn(): Promise<void> {
     let number = 0;
     while (this.#isRunning) {
       await nextFrame(this.#video);
@@ -60,16 +73,11 @@ export class ScanLoop {
       if (!this.#tell(texts)) number += 1;
       if (tookMs * REST_SHARE > REST_MIN_MS) await sleep(tookMs * REST_SHARE);
     }
-    this.#grabber.close();
   }
 
-  stop(): void {
-    this.#isRunning = false;
-  }
-
-  async #read({ part, scale, thorough }: Attempt): Promise<string[]> {
+  async #read({ part, scale, effort }: Attempt): Promise<string[]> {
     const size = await this.#grabber.video(this.#video, partOf(part, this.#picture, this.#visible), scale);
-    return this.#isRunning ? this.#decoder.read(size.width, size.height, thorough) : [];
+    return this.#isRunning ? this.#decoder.read(size.width, size.height, effort) : [];
   }
 
   #readNatively(): void {

@@ -80,7 +80,7 @@ function OpenedPanel({ opened, practice, isLow, onUse, onHide }: PanelProps) {
       {practice && <p class="practice-mark">{words.text("phone.show.practice_mark")}</p>}
       <dl>
         {parts.map((part) => (
-          <div key={part.label} class={part.picture ? "with-picture" : undefined}>
+          <div key={part.name} class={part.picture || part.name === "names" ? `part-${part.name}` : undefined}>
             <dt>{part.label}</dt>
             {part.picture && <Picture picture={part.picture} />}
             {part.values.map((value) => (

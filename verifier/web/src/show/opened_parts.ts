@@ -9,6 +9,8 @@ import type { Plain } from "../core/evidence.ts";
 import type { Words } from "../words/words.ts";
 
 export interface OpenedPart {
+  /** Name of the claim. */
+  readonly name: string;
   readonly label: string;
   readonly values: readonly string[];
   /** A picture of a format that every browser shows. */
@@ -28,6 +30,8 @@ interface Birth {
   readonly told: string;
 }
 
+/** What a person is compared with comes first; claims of other names follow as they stand on the card. */
+const ORDER = ["portrait", "names", "birth", "sex", "nationalities", "birthplace"];
 const PICTURES: readonly (readonly [start: readonly number[], type: string])[] = [
   [[0x52, 0x49, 0x46, 0x46], "image/webp"],
   [[0xff, 0xd8, 0xff], "image/jpeg"],
@@ -35,10 +39,13 @@ const PICTURES: readonly (readonly [start: readonly number[], type: string])[] =
 ];
 
 export function openedParts(opened: ReadonlyMap<string, Plain>, words: Words): OpenedPart[] {
-  return [...opened].map(([name, value]) => openedPart(name, value, words));
+  const rank = (name: string): number => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  return [...opened]
+    .sort(([one], [other]) => rank(one) - rank(other))
+    .map(([name, value]) => ({ name, ...openedPart(name, value, words) }));
 }
 
-function openedPart(name: string, value: Plain, words: Words): OpenedPart {
+function openedPart(name: string, value: Plain, words: Words): Omit<OpenedPart, "name"> {
   const label = wordOr(`page.labels.${name}`, name, words);
   switch (name) {
     case "names":
@@ -72,7 +79,7 @@ function nationality(code: string, words: Words): string {
   return code === "undetermined" ? words.text("phone.show.undetermined") : code;
 }
 
-function portrait(label: string, base64: string, words: Words): OpenedPart {
+function portrait(label: string, base64: string, words: Words): Omit<OpenedPart, "name"> {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   const type = PICTURES.find(([start]) => start.every((byte, place) => bytes[place] === byte))?.[1];
   if (type === undefined) return { label, values: [words.text("page.bytes", { count: bytes.length })] };
