@@ -1,4 +1,4 @@
-"""Run benchmarks: `python -m benchmarks [P1 P3 P6 P7 P13] [--rounds 7] [--out FILE.json]`.
+"""Run benchmarks: `python -m benchmarks [P1 P3 P6 P7 P11 P13] [--rounds 7] [--out FILE.json]`.
 
 Figures go to a table on the screen and, with --out, to a JSON file: `{"machine": {...}, "rounds": 7,
 "figures": [{"id": "P1", "median": 1.6, "worst": 1.7, "goal": "<= 1.5", "met": false, ...}]}`.
@@ -16,10 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import audit_replay, qr_sizes, registration, verify_card
+from benchmarks import audit_replay, bench_phone, qr_sizes, registration, verify_card
 from benchmarks.measure import Figure, machine
 
-NAMES: Final = ("P1", "P3", "P6", "P7", "P13")
+NAMES: Final = ("P1", "P3", "P6", "P7", "P11", "P13")
+
+PHONE_ROUNDS_MAX: Final = 3
+"""A round of P11 starts a browser and scans for a minute."""
 
 
 def run(
@@ -73,6 +76,8 @@ def measure(
     if "P7" in names and audit_replay.can_watch():
         sizes = (min(20_000, size // 10), 1_000_000 if full else size)
         figures += audit_replay.measure_memory(sizes, progress)
+    if "P11" in names and bench_phone.can_measure():
+        figures += bench_phone.measure(min(rounds, PHONE_ROUNDS_MAX))
     if "P13" in names:
         figures += qr_sizes.measure()
     return figures

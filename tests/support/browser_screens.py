@@ -43,9 +43,16 @@ def first_run(user: User, post: str = "border") -> Iterator[str]:
     user.press("phone.practice.start")
 
 
+def wait_for_camera(user: User) -> None:
+    """Wait until there is a picture of the camera; where there is none, until that is said."""
+    aim = user.pattern("phone.scan.aim")
+    problem = user.page.locator(".scan-problem")
+    user.phone.wait_until("the camera", lambda: aim.search(user.screen()) or problem.is_visible())
+
+
 def parts(user: User) -> Iterator[str]:
     """Camera, help, lists and settings."""
-    assert user.sees("phone.scan.title")
+    wait_for_camera(user)
     yield "scan"
     user.press("phone.app.help")
     yield "help"
@@ -88,6 +95,8 @@ def opened(user: User, world: World) -> Iterator[str]:
     user.press("phone.show.slip")
     user.check(card.slip)
     assert user.sees("phone.show.opened.hold")
+    hold = user.page.get_by_role("button", name=user.text("phone.show.opened.steps"))
+    hold.scroll_into_view_if_needed()
     yield "opened-covered"
     user.press("phone.show.opened.steps")
     user.press("phone.show.opened.armed")

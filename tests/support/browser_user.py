@@ -13,29 +13,49 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from playwright.sync_api import Locator
 
-from scripts import environment
+from scripts import environment, web
 from tests.support.browser import LIMIT_S, Phone
 
 WORDS: Final = environment.ROOT / "verifier" / "data"
 MASTER: Final = "en"
+PSEUDO: Final = ("en-XA", "ar-XB")
 FORCED_CARDS: Final = ("age", "stale", "withdrawn", "replaced", "altered")
 _ISOLATES: Final = re.compile("[\u2066-\u2069\u200e\u200f]")
 
 
 @cache
 def language_file(code: str) -> Any:
-    """The words of a language as they stand in its file.
+    """The words of a language as they stand in its file, or of a pseudo-locale as the page makes them.
 
     Raises:
         FileNotFoundError: no file has this code.
     """
+    if code in PSEUDO:
+        return _pseudo_file(code)
     return json.loads((WORDS / f"{code}.json").read_text("utf-8"))
+
+
+def _pseudo_file(code: str) -> Any:
+    script = f"""
+        import {{ readFileSync }} from "node:fs";
+        import {{ pseudoFile }} from "{(web.FOLDER / "src" / "words" / "pseudo.ts").as_uri()}";
+        const english = JSON.parse(readFileSync({json.dumps(str(WORDS / f"{MASTER}.json"))}, "utf-8"));
+        process.stdout.write(JSON.stringify(pseudoFile(english, "{code}")));"""
+    done = subprocess.run(
+        [web.node(), "--disable-warning=ExperimentalWarning", "--input-type=module", "-e", script],
+        capture_output=True,
+        env=web.node_environment(),
+        check=True,
+        timeout=60,
+    )
+    return json.loads(done.stdout)
 
 
 class User:
@@ -56,7 +76,7 @@ class User:
 
     def pattern(self, path: str) -> re.Pattern[str]:
         """What finds a sentence on the screen, whatever stands in its places."""
-        parts = re.split(r"\{\w+\}", _at(self.language, path))
+        parts = re.split(r"\{\w+\}", _ISOLATES.sub("", _at(self.language, path)))
         return re.compile(".*".join(re.escape(part) for part in parts))
 
     # -- what is seen -----------------------------------------------------------------------------------

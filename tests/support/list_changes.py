@@ -31,7 +31,8 @@ class ListChanges:
         """Return a bundle and a delta, mostly one that leads on from it."""
         old, within, new = self._day(rng)
         at_hand = rng.choice((old, within, within, new))
-        delta = make_delta(format_bundle(old), format_bundle(new))
+        first, last = rng.choice(((old, new), (old, new), (old, new), (old, within), (within, new)))
+        delta = make_delta(format_bundle(first), format_bundle(last))
         match rng.randrange(8):
             case 0:
                 delta = mutate_bytes(rng, delta, [delta])

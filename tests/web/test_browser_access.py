@@ -113,11 +113,18 @@ _LAYOUT = """(minimum) => {
 
 
 @each_part
-@pytest.mark.parametrize("text_percent", [100, 200])
+@pytest.mark.parametrize(("language", "text_percent"), [("en", 200), ("en-XA", 100), ("ar", 100)])
 def test_nothing_is_lost_on_a_small_screen(
-    part: Part, text_percent: int, station_server: StationServer, open_page: OpenPage, world: World
+    part: Part,
+    language: str,
+    text_percent: int,
+    station_server: StationServer,
+    open_page: OpenPage,
+    world: World,
 ) -> None:
-    user = User(open_page(station_server.url, reduced_motion=True, text_percent=text_percent))
+    """At twice the size of text, with words that are 40 % longer, and from right to left."""
+    phone = open_page(station_server.url, reduced_motion=True, text_percent=text_percent, language=language)
+    user = User(phone, language)
     found = {name: user.page.evaluate(_LAYOUT, TARGET_MIN_PX) for name in part(user, world)}
     assert {name: problems for name, problems in found.items() if problems} == {}
 

@@ -48,6 +48,8 @@ WRITE: Final = """async ([store, key, change]) => {
   await new Promise((done) => { transaction.oncomplete = done; });
   database.close();
 }"""
+NOT_KEPT: Final = {"worker.js", "licences.txt"}
+"""Files of the build that a phone does not hold ready: the worker itself, and what nobody needs without a network."""
 SETTINGS: Final = {"language": "en", "post": "border", "practised": True}
 WORKER_STATE: Final = "navigator.serviceWorker.getRegistration().then((found) => found?.active?.state ?? '')"
 SHARE: Final = """async (files) => {
@@ -133,9 +135,7 @@ def test_a_phone_keeps_the_page_the_lists_and_nothing_else(
       return [more, (await (await caches.open(name)).keys()).map(({ url }) => url)];
     }""")
     assert cached[0] == []
-    assert {url.removeprefix(station_server.url) for url in cached[1]} == set(built_page.files) - {
-        "worker.js"
-    }
+    assert {url.removeprefix(station_server.url) for url in cached[1]} == set(built_page.files) - NOT_KEPT
     databases = "indexedDB.databases().then((all) => all.map(({ name }) => name))"
     assert phone.page.evaluate(databases) == ["station"]
     assert phone.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
@@ -221,6 +221,23 @@ def test_where_the_phone_has_no_room_a_list_is_good_for_the_visit(
     expect(phone.page.get_by_text(word("store.full"))).to_have_count(0)
 
 
+def test_of_two_open_pages_the_newer_list_stays(
+    old_station: StationServer, open_page: OpenPage, world: World, tmp_path: Path
+) -> None:
+    phone = visit(open_page, old_station.url)
+    other = Phone(phone.context.new_page(), phone.context)
+    other.page.goto(old_station.url)
+    for page, data in ((phone, world.bundle), (other, world.old_bundle)):
+        to_lists(page)
+        (tmp_path / "list").write_bytes(data)
+        page.page.get_by_label(word("update.file"), exact=True).set_input_files(tmp_path / "list")
+        expect(page.page.locator(".news")).to_be_visible()
+    expect(other.page.locator(".age")).to_contain_text("today")
+    other.page.reload()
+    to_lists(other)
+    expect(other.page.locator(".age")).to_contain_text("today")
+
+
 @pytest.fixture
 def changing_station(
     world: World, built_page: BuiltPage, tmp_path: Path
@@ -297,7 +314,7 @@ def test_what_another_app_shares_passes_through_memory(
     old_station: StationServer, open_page: OpenPage, world: World
 ) -> None:
     phone = visit(open_page, old_station.url)
-    phone.wait_until("control", lambda: phone.page.evaluate("navigator.serviceWorker.controller !== null"))
+    to_lists(phone)  # the page has asked for what was shared before
     phone.page.evaluate(SHARE, [["list.cbor", base64.b64encode(world.bundle).decode()]])
     phone.page.reload()
     expect(phone.page.get_by_text(word("news.list_newer", origin=world.pin.origin))).to_be_visible()

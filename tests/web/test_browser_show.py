@@ -261,6 +261,16 @@ def test_what_the_bearer_opened_is_in_the_page_only_while_it_is_held(
     assert opened(phone)
     phone.page.clock.run_for(200)
     hides("ten seconds")
+
+    place.focus()
+    phone.page.keyboard.down("Enter")
+    phone.wait_until("the name", lambda: opened(phone))
+    phone.page.clock.run_for(10_200)
+    hides("ten seconds of a key that stays down")
+    phone.page.keyboard.down("Enter")  # the key repeats
+    phone.page.clock.run_for(1_000)
+    assert not opened(phone)
+    phone.page.keyboard.up("Enter")
     assert phone.messages == []
 
 

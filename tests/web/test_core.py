@@ -44,8 +44,8 @@ MESSAGES: Final = (
     bytes(range(256)) * 40,
     random.Random("noise").randbytes(MAX_MESSAGE_BYTES),
     base64.b64encode(random.Random("note").randbytes(9000)),
-    # As many of each byte as two lesser ones have together: the deepest tree that a code can come from.
-    b"".join(bytes([number]) * count for number, count in enumerate(fibonacci(MAX_MESSAGE_BYTES))),
+    # As many of each byte as two lesser ones have together, with the mark of the end: the deepest tree there is.
+    b"".join(bytes([number]) * count for number, count in enumerate(fibonacci(MAX_MESSAGE_BYTES)[1:])),
     b"a" * 70_000 + b"b",
 )
 

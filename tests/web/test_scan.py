@@ -121,8 +121,8 @@ def test_a_hint_is_new_once(scan: PhonePage) -> None:
 def test_every_way_of_reading_has_its_turn(is_slow: bool, scan: PhonePage) -> None:
     attempts = scan.ask("attempts", {"count": 20, "is_slow": is_slow}).result
     assert {attempt["part"] for attempt in attempts[:10]} == {"aim", "visible", "middle"}
-    assert {attempt["thorough"] for attempt in attempts[:10]} == {True, False}
-    assert attempts[0] == {"part": "aim", "scale": 1, "thorough": False}
+    assert {attempt["effort"] for attempt in attempts[:10]} == {"quick", "kinds"}, "all is for photos"
+    assert attempts[0] == {"part": "aim", "scale": 1, "effort": "quick"}
 
 
 def test_a_slow_phone_reads_the_whole_picture_less_often(scan: PhonePage) -> None:

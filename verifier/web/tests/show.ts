@@ -105,7 +105,8 @@ function ask({ cards, companion }: Input): unknown {
 function opened({ language, opened: parts }: Input): unknown {
   const path = new URL(`../../data/${language}.json`, import.meta.url);
   const words = translate(JSON.parse(readFileSync(path, "utf-8")) as WordsFile);
-  return openedParts(new Map(Object.entries(parts)) as never, words).map(({ label, values, picture }) => ({
+  return openedParts(new Map(Object.entries(parts)) as never, words).map(({ name, label, values, picture }) => ({
+    name,
     label,
     values,
     picture: picture ? [picture.type, picture.size] : null,

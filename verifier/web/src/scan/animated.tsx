@@ -49,12 +49,12 @@ export function AnimatedCodes({ texts, label }: AnimatedCodesProps) {
           <p class="codes-number" aria-live={isMoving ? "off" : "polite"}>
             {number}
           </p>
+          <button type="button" class="main" onClick={() => setPlaying(!isPlaying)}>
+            {words.text(isPlaying ? "phone.scan.animated.pause" : "phone.scan.animated.play")}
+          </button>
           <div class="row">
             <button type="button" onClick={() => step(-1)}>
               {words.text("phone.scan.animated.previous")}
-            </button>
-            <button type="button" class="main" onClick={() => setPlaying(!isPlaying)}>
-              {words.text(isPlaying ? "phone.scan.animated.pause" : "phone.scan.animated.play")}
             </button>
             <button type="button" onClick={() => step(1)}>
               {words.text("phone.scan.animated.next")}

@@ -7,11 +7,12 @@
  *
  *     const decoder = await openDecoder();
  *     decoder.picture(640, 480).set(brightness);
- *     decoder.read(640, 480, false)   ->   ["SC1:RRQT..."]
+ *     decoder.read(640, 480, "quick")   ->   ["SC1:RRQT..."]
  */
 
-import { prepareZXingModule, type ZXingReaderModule } from "zxing-wasm/reader";
+import { prepareZXingModule, purgeZXingModule, type ZXingReaderModule } from "zxing-wasm/reader";
 import wasmUrl from "zxing-wasm/reader/zxing_reader.wasm?url";
+import type { Effort } from "./crop_plan.ts";
 import { KNOWN_TEXT, knownPicture } from "./known_code.ts";
 
 type Options = Parameters<ZXingReaderModule["readBarcodesFromPixmap"]>[3];
@@ -58,13 +59,11 @@ const QUICK: Options = {
   characterSet: UNKNOWN_SET,
   tryCode39ExtendedMode: false,
 };
-const THOROUGH: Options = {
-  ...QUICK,
-  formats: "QRCode,Aztec,DataMatrix,PDF417",
-  tryRotate: true,
-  tryInvert: true,
-  tryDownscale: true,
-  tryDenoise: true,
+const KINDS: Options = { ...QUICK, formats: "QRCode,Aztec,DataMatrix,PDF417", tryInvert: true };
+const OPTIONS: Readonly<Record<Effort, Options>> = {
+  quick: QUICK,
+  kinds: KINDS,
+  all: { ...KINDS, tryRotate: true, tryDownscale: true, tryDenoise: true },
 };
 
 export class Decoder {
@@ -93,8 +92,8 @@ export class Decoder {
   }
 
   /** Return the texts of the codes in the picture that was written last, and wipe it. */
-  read(width: number, height: number, thorough: boolean): string[] {
-    const found = this.#zxing.readBarcodesFromPixmap(this.#place, width, height, thorough ? THOROUGH : QUICK);
+  read(width: number, height: number, effort: Effort): string[] {
+    const found = this.#zxing.readBarcodesFromPixmap(this.#place, width, height, OPTIONS[effort]);
     try {
       const codes = Array.from({ length: found.size() }, (_, at) => found.get(at));
       return codes.flatMap(({ isValid, text }) => (isValid && text ? [text] : []));
@@ -135,13 +134,19 @@ export async function openDecoder(): Promise<Decoder> {
   return new Decoder(await loaded);
 }
 
+/** Load the module anew for the next reader: one that has failed may be left with its memory in disorder. */
+export function forgetDecoder(): void {
+  purgeZXingModule();
+  loaded = undefined;
+}
+
 async function load(): Promise<Zxing> {
   const overrides = { locateFile: () => wasmUrl };
   const zxing = (await prepareZXingModule({ overrides, fireImmediately: true })) as unknown as Zxing;
   const decoder = new Decoder(zxing);
   const { luma, size } = knownPicture();
   decoder.picture(size.width, size.height).set(luma);
-  const [text] = decoder.read(size.width, size.height, false);
+  const [text] = decoder.read(size.width, size.height, "quick");
   decoder.close();
   if (text !== KNOWN_TEXT) throw new Error("the reader does not read a known code");
   return zxing;

@@ -43,7 +43,7 @@ export class LumaGrabber {
   still(bitmap: ImageBitmap, scale: number): string[] {
     const whole = { width: bitmap.width, height: bitmap.height };
     const { width, height } = this.#drawn(bitmap, whole, whole, scale);
-    return this.#decoder.read(width, height, true);
+    return this.#decoder.read(width, height, "all");
   }
 
   /** Let go of the canvas and of the reader's memory, and of what is on them. */

@@ -8,7 +8,7 @@
 import type { RefObject } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Camera, type CameraProblem, cameraIds, openCamera } from "./camera.ts";
-import { openDecoder } from "./decoder.ts";
+import { forgetDecoder, openDecoder } from "./decoder.ts";
 import { openNativeReader } from "./native_reader.ts";
 import { type OnTexts, ScanLoop } from "./scan_loop.ts";
 
@@ -127,7 +127,14 @@ function start(
     if (isClosed || !video.current) return decoder?.close();
     if (!decoder) return onProblem("no_reader");
     loop = new ScanLoop(video.current, decoder, native, onTexts);
-    await loop.run();
+    try {
+      await loop.run();
+    } catch (error) {
+      // A picture that stands still and is not read would be worse than none.
+      forgetDecoder();
+      if (!isClosed) onProblem("failed");
+      throw error;
+    }
   };
   void open();
   return close;

@@ -80,11 +80,11 @@ function OpenedPanel({ opened, practice, isLow, onUse, onHide }: PanelProps) {
       {practice && <p class="practice-mark">{words.text("phone.show.practice_mark")}</p>}
       <dl>
         {parts.map((part) => (
-          <div key={part.label} class={part.picture ? "with-picture" : undefined}>
+          <div key={part.name} class={part.picture || part.name === "names" ? `part-${part.name}` : undefined}>
             <dt>{part.label}</dt>
             {part.picture && <Picture picture={part.picture} />}
-            {part.values.map((value) => (
-              <dd key={value}>
+            {part.values.map((value, place) => (
+              <dd key={place}>
                 <bdi>{value}</bdi>
               </dd>
             ))}

@@ -9,6 +9,8 @@ import type { Plain } from "../core/evidence.ts";
 import type { Words } from "../words/words.ts";
 
 export interface OpenedPart {
+  /** Name of the claim. */
+  readonly name: string;
   readonly label: string;
   readonly values: readonly string[];
   /** A picture of a format that every browser shows. */
@@ -28,6 +30,8 @@ interface Birth {
   readonly told: string;
 }
 
+/** What a person is compared with comes first; claims of other names follow as they stand on the card. */
+const ORDER = ["portrait", "names", "birth", "sex", "nationalities", "birthplace"];
 const PICTURES: readonly (readonly [start: readonly number[], type: string])[] = [
   [[0x52, 0x49, 0x46, 0x46], "image/webp"],
   [[0xff, 0xd8, 0xff], "image/jpeg"],
@@ -35,14 +39,17 @@ const PICTURES: readonly (readonly [start: readonly number[], type: string])[] =
 ];
 
 export function openedParts(opened: ReadonlyMap<string, Plain>, words: Words): OpenedPart[] {
-  return [...opened].map(([name, value]) => openedPart(name, value, words));
+  const rank = (name: string): number => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  return [...opened]
+    .sort(([one], [other]) => rank(one) - rank(other))
+    .map(([name, value]) => ({ name, ...openedPart(name, value, words) }));
 }
 
-function openedPart(name: string, value: Plain, words: Words): OpenedPart {
+function openedPart(name: string, value: Plain, words: Words): Omit<OpenedPart, "name"> {
   const label = wordOr(`page.labels.${name}`, name, words);
   switch (name) {
     case "names":
-      return { label, values: (value as unknown as readonly Name[]).map((one) => nameLine(one, words)) };
+      return { label, values: (value as unknown as readonly Name[]).flatMap((one) => nameLines(one, words)) };
     case "birth":
       return { label, values: birthLines(value as unknown as Birth, words) };
     case "sex":
@@ -56,9 +63,10 @@ function openedPart(name: string, value: Plain, words: Words): OpenedPart {
   }
 }
 
-function nameLine({ text, latin, kind }: Name, words: Words): string {
-  const line = text === latin ? text : `${text} / ${latin}`;
-  return kind === "known_as" ? words.text("page.known_as", { name: line }) : line;
+/** Script and Latin on lines of their own: on one line, two directions get mixed where it wraps. */
+function nameLines({ text, latin, kind }: Name, words: Words): string[] {
+  const first = kind === "known_as" ? words.text("page.known_as", { name: text }) : text;
+  return text === latin ? [first] : [first, latin];
 }
 
 function birthLines({ earliest, latest, basis, told }: Birth, words: Words): string[] {
@@ -72,7 +80,7 @@ function nationality(code: string, words: Words): string {
   return code === "undetermined" ? words.text("phone.show.undetermined") : code;
 }
 
-function portrait(label: string, base64: string, words: Words): OpenedPart {
+function portrait(label: string, base64: string, words: Words): Omit<OpenedPart, "name"> {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   const type = PICTURES.find(([start]) => start.every((byte, place) => bytes[place] === byte))?.[1];
   if (type === undefined) return { label, values: [words.text("page.bytes", { count: bytes.length })] };

@@ -13,6 +13,11 @@ const LOUDNESS = 0.14;
 const SOFT_EDGE_S = 0.03;
 let player: AudioContext | undefined;
 
+/** Browsers refuse, and write to the console, before the page was touched for the first time. */
+function wasTouched(): boolean {
+  return navigator.userActivation?.hasBeenActive ?? true;
+}
+
 /** Whether the browser has a way to make the device buzz; a device without a motor says so too. */
 export function canVibrate(): boolean {
   return typeof navigator.vibrate === "function";
@@ -20,6 +25,7 @@ export function canVibrate(): boolean {
 
 /** Let sound be played later without a touch: to be called while the page is being touched. */
 export function unlockSound(): void {
+  if (!wasTouched()) return;
   try {
     player ??= new AudioContext();
     void player.resume().catch(() => {});
@@ -36,12 +42,12 @@ export function signal(state: string, settings: Settings): void {
 
 /** Buzz, and return whether the browser took it. */
 export function vibrate(pattern: number[]): boolean {
-  return canVibrate() && navigator.vibrate(pattern);
+  return canVibrate() && wasTouched() && navigator.vibrate(pattern);
 }
 
 /** End what still buzzes. */
 export function hush(): void {
-  if (canVibrate()) navigator.vibrate(0);
+  if (canVibrate() && wasTouched()) navigator.vibrate(0);
 }
 
 function play(state: string): void {
