@@ -22,7 +22,7 @@ from verifier.phone_build import BuiltPage
 
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
 SCANNED = 1000
-OPENED_EVERY = 50
+OPENED_EVERY = 100
 """Every so many bearers hand over the slip, so that names come to the screen."""
 PLANTED = 6
 NOBODY = 5
