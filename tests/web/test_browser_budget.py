@@ -55,5 +55,5 @@ def test_the_benchmark_of_the_camera_hands_back_figures_of_the_promised_form() -
     camera, load = bench_phone.measure(rounds=1, scans=2, slower=1)
     assert (camera.id, load.id) == ("P11", "P11b")
     assert camera.details["frame"] == "1280 x 720"
-    assert 0 < camera.rounds[0] <= camera.details["worst_ms"]
+    assert 0 < camera.rounds[0] <= camera.details["worst_ms"] + 0.1
     assert 100 < load.rounds[0] < bench_phone.FIRST_LOAD_MAX_KB
