@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import qrcode
+import zxingcpp
 from PIL import Image
+from playwright.sync_api import Locator
 
-from credential.core.frames import format_frames
+from credential.core.frames import Frame, format_frames, parse_frame
 from tests.support.browser import OpenPage, Phone
 from tests.support.browser_station import StationServer
 from tests.support.browser_world import World, print_card_front
@@ -312,3 +314,32 @@ def test_a_reader_of_the_browser_that_changes_one_character_is_not_asked(
     phone = scanner(open_page, station_server, NATIVE, trims, video=video)
     shows(phone, word("states.withdrawn.word"))
     assert phone.page.evaluate("window.natively") == 0
+
+
+def test_the_codes_on_the_screen_stand_still_where_less_motion_is_wished_for_and_read_as_they_are(
+    station_server: StationServer, open_page: OpenPage
+) -> None:
+    phone = scanner(open_page, station_server, camera="none", reduced_motion=True, dark=True, scale=2)
+    phone.page.get_by_role("button", name=word("phone.app.tabs.lists")).click()
+    phone.page.get_by_text(word("phone.keep.hand_on.title")).click()
+    codes = word("phone.keep.hand_on.codes", size="").split("(")[0].strip()
+    phone.page.get_by_role("button", name=codes).click()
+    picture = phone.page.get_by_role("img", name=word("phone.keep.hand_on.list_label"))
+    first = shown_frame(phone, picture)
+    assert first.number == 0
+    phone.page.get_by_role("button", name=word("phone.scan.animated.previous")).click()
+    shows(phone, word("phone.scan.animated.number", number=first.count, count=first.count))
+    last = shown_frame(phone, picture)
+    assert (last.number, last.message_id) == (first.count - 1, first.message_id)
+    phone.page.get_by_role("button", name=word("phone.scan.animated.play")).click()
+    phone.wait_until("another code", lambda: shown_frame(phone, picture).number not in (0, last.number))
+
+
+def shown_frame(phone: Phone, picture: Locator) -> Frame:
+    """What a camera reads of the code that is on the screen."""
+
+    def read() -> list[zxingcpp.Barcode]:
+        return zxingcpp.read_barcodes(Image.open(io.BytesIO(picture.screenshot())))
+
+    [code] = phone.wait_until("a code", read)
+    return parse_frame(code.text)

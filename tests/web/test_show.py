@@ -247,6 +247,8 @@ def test_what_the_bearer_opened_is_told_as_the_python_station_tells_it(show: Pho
     wanted = [(part.label, list(part.values)) for part in pages._opened_parts(OPENED, WORDS)]
     found = show.ask("opened", {"language": "en", "opened": OPENED}).result
     said = [(part["label"], [value.translate(ISOLATES) for value in part["values"]]) for part in found]
+    # The page writes script and Latin of a name on lines of their own.
+    wanted[0] = (wanted[0][0], [half for line in wanted[0][1] for half in line.split(" / ")])
     assert said[:-1] == wanted[:-1]
     assert said[-1] == ("from_the_future", ["a: 1, b: null"])
 

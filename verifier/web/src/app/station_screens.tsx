@@ -14,6 +14,7 @@ import type { Settings } from "../keep/settings.ts";
 import { Practice } from "../practice/practice.tsx";
 import { ScanScreen } from "../scan/scan_screen.tsx";
 import { ResultsScreen } from "../show/results_screen.tsx";
+import { unlockSound } from "../show/signals.ts";
 import { useWords } from "../words/words.ts";
 import { ChallengeScreen, makeNonce } from "./challenge_screen.tsx";
 import { type Check, checkText, NO_CHECK, type Task } from "./check.ts";
@@ -65,6 +66,12 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
     window.addEventListener("pagehide", forget);
     return () => window.removeEventListener("pagehide", forget);
   }, []);
+  useEffect(() => {
+    // Some browsers play sounds only after a touch during which the page asked for it.
+    if (!settings.sound) return;
+    window.addEventListener("pointerup", unlockSound);
+    return () => window.removeEventListener("pointerup", unlockSound);
+  }, [settings.sound]);
 
   useEffect(() => {
     void takeShared(station).then(({ texts, isForStation, hasUnread }) => {
@@ -145,7 +152,7 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
           onAgain={() => end("scan")}
           onTogether={() => goOn("together")}
           hasHelp
-          treeSize={station.lists[0]?.treeSize}
+          treeSize={station.lists.length === 1 ? station.lists[0]?.treeSize : undefined}
           onSlip={check.verdicts.some(({ evidence }) => evidence?.sealedCount) ? () => goOn("slip") : undefined}
         />
       )}

@@ -29,8 +29,15 @@ const ASCII = /^[\x20-\x7e]+$/;
 /** Reads a picture; codes whose middle is outside the centred part that is seen are left out. */
 export type NativeReader = (video: HTMLVideoElement, visible: Size) => Promise<readonly string[]>;
 
-/** Return the browser's reader; undefined where it has none, or one that does not read exactly. */
-export async function openNativeReader(): Promise<NativeReader | undefined> {
+let opened: Promise<NativeReader | undefined> | undefined;
+
+/** Return the browser's reader, checked once; undefined where it has none, or one that does not read exactly. */
+export function openNativeReader(): Promise<NativeReader | undefined> {
+  opened ??= open();
+  return opened;
+}
+
+async function open(): Promise<NativeReader | undefined> {
   const Detector = (globalThis as { BarcodeDetector?: NativeDetectorClass }).BarcodeDetector;
   if (!Detector) return undefined;
   try {

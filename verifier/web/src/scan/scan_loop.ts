@@ -2,7 +2,7 @@
  * Reads the camera's picture again and again, until it is stopped.
  *
  * It runs on the page's own thread and rests between reads: half as long as the read took, so that a slow phone still
- * answers to fingers. A way of reading that found a code of ours is tried again first, which is what the moving codes
+ * answers to fingers, and less while codes of ours are read. A way of reading that found a code of ours is tried again first, which is what the moving codes
  * of another station's screen need.
  */
 
@@ -14,6 +14,8 @@ import type { NativeReader } from "./native_reader.ts";
 /** Reads that take longer than this on average are made with the cheaper round. */
 const SLOW_MS = 120;
 const REST_SHARE = 0.5;
+/** While codes of ours are read: the next of a moving screen must not be missed. */
+const SHORT_REST_SHARE = 0.2;
 /** A rest that is shorter than this is not worth a timer: the next frame is awaited anyway. */
 const REST_MIN_MS = 8;
 /** A camera that is covered or busy may give no frame for a while. */
@@ -70,8 +72,10 @@ export class ScanLoop {
       const texts = await this.#read(attempt);
       const tookMs = performance.now() - startMs;
       this.#averageMs = this.#averageMs === 0 ? tookMs : this.#averageMs * 0.8 + tookMs * 0.2;
-      if (!this.#tell(texts)) number += 1;
-      if (tookMs * REST_SHARE > REST_MIN_MS) await sleep(tookMs * REST_SHARE);
+      const isOurs = this.#tell(texts);
+      if (!isOurs) number += 1;
+      const restMs = tookMs * (isOurs ? SHORT_REST_SHARE : REST_SHARE);
+      if (restMs > REST_MIN_MS) await sleep(restMs);
     }
   }
 

@@ -83,8 +83,8 @@ function OpenedPanel({ opened, practice, isLow, onUse, onHide }: PanelProps) {
           <div key={part.name} class={part.picture || part.name === "names" ? `part-${part.name}` : undefined}>
             <dt>{part.label}</dt>
             {part.picture && <Picture picture={part.picture} />}
-            {part.values.map((value) => (
-              <dd key={value}>
+            {part.values.map((value, place) => (
+              <dd key={place}>
                 <bdi>{value}</bdi>
               </dd>
             ))}

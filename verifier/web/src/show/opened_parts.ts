@@ -49,7 +49,7 @@ function openedPart(name: string, value: Plain, words: Words): Omit<OpenedPart, 
   const label = wordOr(`page.labels.${name}`, name, words);
   switch (name) {
     case "names":
-      return { label, values: (value as unknown as readonly Name[]).map((one) => nameLine(one, words)) };
+      return { label, values: (value as unknown as readonly Name[]).flatMap((one) => nameLines(one, words)) };
     case "birth":
       return { label, values: birthLines(value as unknown as Birth, words) };
     case "sex":
@@ -63,9 +63,10 @@ function openedPart(name: string, value: Plain, words: Words): Omit<OpenedPart, 
   }
 }
 
-function nameLine({ text, latin, kind }: Name, words: Words): string {
-  const line = text === latin ? text : `${text} / ${latin}`;
-  return kind === "known_as" ? words.text("page.known_as", { name: line }) : line;
+/** Script and Latin on lines of their own: on one line, two directions get mixed where it wraps. */
+function nameLines({ text, latin, kind }: Name, words: Words): string[] {
+  const first = kind === "known_as" ? words.text("page.known_as", { name: text }) : text;
+  return text === latin ? [first] : [first, latin];
 }
 
 function birthLines({ earliest, latest, basis, told }: Birth, words: Words): string[] {
