@@ -48,6 +48,11 @@ _FLAGS: Final = (
     "--disable-dev-shm-usage",
     "--mute-audio",
 )
+# The policy switches off what some other browser has; and that an app can be installed is said by the page itself.
+_OF_THE_BROWSER: Final = (
+    "Error with Permissions-Policy header: Unrecognized feature",
+    "Banner not shown: beforeinstallpromptevent.preventDefault() called",
+)
 Camera = Literal["fake", "refused", "none"]
 T = TypeVar("T")
 
@@ -260,8 +265,7 @@ def _listen(phone: Phone) -> None:
         phone.requests.append(request.url)
 
     def note_message(message: ConsoleMessage) -> None:
-        # The policy switches off what some other browser has.
-        if not message.text.startswith("Error with Permissions-Policy header: Unrecognized feature"):
+        if not message.text.startswith(_OF_THE_BROWSER):
             phone.messages.append(f"{message.type}: {message.text}")
 
     phone.context.on("request", note_request)

@@ -51,10 +51,14 @@ class Traces:
             public: what may be found: lists, and cards that nobody was shown, whose form is that of all cards.
         """
         self._owners: dict[int, str] = {}
+        shared: set[int] = set()
         for owner, values in secrets.items():
             for value in values:
                 for piece in _view(value, 0):
-                    self._owners[piece] = "several" if self._owners.get(piece, owner) != owner else owner
+                    if self._owners.setdefault(piece, owner) != owner:
+                        shared.add(piece)
+        for piece in shared:
+            del self._owners[piece]
         for value in public:
             for piece in self._found(value):
                 del self._owners[piece]

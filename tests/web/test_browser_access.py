@@ -92,7 +92,9 @@ _LAYOUT = """(minimum) => {
     const wide = document.scrollingElement.scrollWidth - innerWidth;
     const problems = wide > 0 ? [`the page is ${wide} px too wide`] : [];
     const isShown = (item) => item.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true });
-    for (const item of document.querySelectorAll("button, a[href], input, select, textarea, summary")) {
+    // What a bearer opened lies over everything else, as long as it is shown.
+    const layer = document.querySelector(".opened-panel") ?? document;
+    for (const item of layer.querySelectorAll("button, a[href], input, select, textarea, summary")) {
         if (!isShown(item) || item.disabled) continue;
         const name = `${item.localName} “${(item.textContent || item.type).trim().slice(0, 40)}”`;
         item.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });

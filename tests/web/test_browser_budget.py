@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from benchmarks import bench_phone
+from scripts import browser as chromium
 from tests.support.browser import OpenPage
 from tests.support.browser_station import StationServer
 from tests.support.browser_user import User
@@ -42,3 +46,14 @@ def test_a_second_visit_asks_for_next_to_nothing(fresh_station: StationServer, o
     user.sees("phone.scan.title")
     wait_for_worker(user.phone)
     assert sum(fresh_station.sent_bytes.values()) - before < 40_000, fresh_station.sent_bytes
+
+
+def test_the_benchmark_of_the_camera_hands_back_figures_of_the_promised_form() -> None:
+    """At a tiny size; no time is judged here."""
+    if chromium.find() is None:
+        pytest.skip("no Chromium")
+    camera, load = bench_phone.measure(rounds=1, scans=2, slower=1)
+    assert (camera.id, load.id) == ("P11", "P11b")
+    assert camera.details["frame"] == "1280 x 720"
+    assert 0 < camera.rounds[0] <= camera.details["worst_ms"] + 0.1
+    assert 100 < load.rounds[0] < bench_phone.FIRST_LOAD_MAX_KB

@@ -22,7 +22,7 @@ from verifier.phone_build import BuiltPage
 
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
 SCANNED = 1000
-OPENED_EVERY = 50
+OPENED_EVERY = 100
 """Every so many bearers hand over the slip, so that names come to the screen."""
 PLANTED = 6
 NOBODY = 5
@@ -61,6 +61,7 @@ def test_a_thousand_cards_leave_nothing_behind(
         assert len(words) == SCANNED
         for card in scanned[::OPENED_EVERY]:
             open_with_slip(user, card)
+        assert user.phone.messages == []
         plant(user.phone, planted)
         dump = user.page.evaluate((SUPPORT / "browser_dump.js").read_text("utf-8").partition("*/")[2])
         assert any(place.startswith("IndexedDB") for place in dump)
