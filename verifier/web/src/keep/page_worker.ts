@@ -10,6 +10,7 @@ import { workerAddress } from "./trusted_types.ts";
 export type Shared = readonly (File | string)[];
 
 const SHARED_TIMEOUT_MS = 3_000;
+const TAKE_AGAIN_MS = 2_000;
 
 export class PageWorker {
   readonly #watchers = new Set<() => void>();
@@ -49,10 +50,13 @@ export class PageWorker {
     await this.#registration?.update().catch(() => {});
   }
 
-  /** Take the newer page: the page is loaded anew. */
+  /** Take the newer page: the page is loaded anew. A browser under load may need to be asked more than once. */
   take(): void {
+    if (this.#isTaking) return;
     this.#isTaking = true;
-    this.#registration?.waiting?.postMessage({ type: "take" });
+    const ask = () => this.#registration?.waiting?.postMessage({ type: "take" });
+    ask();
+    setInterval(ask, TAKE_AGAIN_MS);
   }
 
   /** Return what was shared with the page since it was last asked; nothing where there is no worker. */
