@@ -10,7 +10,6 @@ import { workerAddress } from "./trusted_types.ts";
 export type Shared = readonly (File | string)[];
 
 const SHARED_TIMEOUT_MS = 3_000;
-const TAKE_AGAIN_MS = 2_000;
 
 export class PageWorker {
   readonly #watchers = new Set<() => void>();
@@ -50,13 +49,10 @@ export class PageWorker {
     await this.#registration?.update().catch(() => {});
   }
 
-  /** Take the newer page: the page is loaded anew. A browser under load may need to be asked more than once. */
+  /** Take the newer page: the page is loaded anew. */
   take(): void {
-    if (this.#isTaking) return;
     this.#isTaking = true;
-    const ask = () => this.#registration?.waiting?.postMessage({ type: "take" });
-    ask();
-    setInterval(ask, TAKE_AGAIN_MS);
+    this.#registration?.waiting?.postMessage({ type: "take" });
   }
 
   /** Return what was shared with the page since it was last asked; nothing where there is no worker. */
