@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from credential.core.frames import format_frames
+from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.calendar_days import DAY_S, date_of_seconds
 from ledger.core.delta import make_delta
 from ledger.core.pin import LeastTree, Pin, format_pin
@@ -261,6 +262,18 @@ def test_everything_that_comes_in_is_known_by_its_bytes(phone: Phone, ledger: Ti
     for unknown in (b"", b"\xff\xfe", b"hello", b"%PDF-1.7"):
         assert code(phone.receive(unknown)) == "unsupported"
     assert code(phone.receive(first, "photo")) == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("size", "is_gone", "code", "reads"),
+    [(MAX_BUNDLE_SIZE + 1, False, "too_large", 0), (4, True, "malformed", 1), (4, False, "unsupported", 1)],
+)
+def test_a_shared_file_that_is_larger_than_any_list_is_refused_unread(
+    phone: Phone, size: int, is_gone: bool, code: str, reads: int
+) -> None:
+    said = phone.ask("receive_shared", size=size, is_gone=is_gone)
+    assert (said["outcome"]["kind"], said["outcome"]["code"], said["reads"]) == ("refused", code, reads)
+    assert phone.state["news"] == said["outcome"]
 
 
 def test_a_head_that_contradicts_the_list_is_kept_as_evidence(

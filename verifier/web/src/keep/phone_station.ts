@@ -159,12 +159,17 @@ export class PhoneStation {
     return outcome.kind === "for_scanner" ? outcome : this.#said(outcome);
   }
 
-  /** Take in a file, as `receive`; one that is larger than any list is refused unread, and what is the scanner's is said. */
+  /** Take in a file that was chosen for the station, as `receiveShared`; what is the scanner's is said too. */
   async receiveFile(kind: string, file: Blob): Promise<ReceiveOutcome> {
+    return this.#said(await this.receiveShared(file, kind));
+  }
+
+  /** Take in a file, as `receive`; one that is larger than any list, or that is gone, is refused unread. */
+  async receiveShared(file: Blob, kind = "file"): Promise<ReceiveOutcome> {
     if (file.size > MAX_BUNDLE_SIZE) return this.#said({ kind: "refused", code: "too_large", field: "file" });
     const data = await file.arrayBuffer().catch(() => undefined);
     if (!data) return this.#said({ kind: "refused", code: "malformed", field: "file" });
-    return this.#said(await this.receive(kind, new Uint8Array(data)));
+    return this.receive(kind, new Uint8Array(data));
   }
 
   /** Believe a ledger, after somebody has compared it. Throws bad_input where another one of this origin is believed. */
