@@ -253,11 +253,14 @@ def test_photos_that_give_nothing_are_said_and_counted(
     picture = phone.page.get_by_label(word("page.picture"))
     picture.set_input_files(
         files(
-            empty=png(Image.new("L", (300, 200), 200)), broken=b"no picture", large=bytes(8 * 1024 * 1024 + 1)
+            empty=png(Image.new("L", (300, 200), 200)),
+            broken=b"no picture",
+            large=bytes(8 * 1024 * 1024 + 1),
+            huge=png(Image.new("1", (8000, 8000))),
         )
     )
-    for path in ("nothing_one", "too_large_one", "not_opened_one"):
-        shows(phone, word(f"phone.scan.pictures.{path}", count=1))
+    for path, count in (("nothing_one", 1), ("too_large_other", 2), ("not_opened_one", 1)):
+        shows(phone, word(f"phone.scan.pictures.{path}", count=count))
     assert picture.evaluate("(input) => input.files.length") == 0
     assert phone.messages == []
 
