@@ -237,6 +237,32 @@ def test_a_text_that_is_typed_is_read_and_leaves_the_field(
     shows(phone, word("states.withdrawn.word"))
 
 
+def test_a_fault_of_the_page_is_said_to_be_one_and_ends_the_check(
+    station_server: StationServer, open_page: OpenPage, world: World
+) -> None:
+    phone = scanner(open_page, station_server, camera="none")
+    phone.page.evaluate(
+        """(text) => {
+            const field = document.querySelector("textarea");
+            field.value = text;
+            const now = Date.now;
+            Date.now = () => {
+                Date.now = now;
+                throw new TypeError(`no clock for ${text}`);
+            };
+            field.form.requestSubmit();
+        }""",
+        world.cards["confirmed"].text,
+    )
+    shows(phone, word("phone.app.defect.title"))
+    assert phone.messages == [], "nothing of the card is in the console"
+    phone.page.get_by_role("button", name=word("phone.app.defect.again")).click()
+    phone.page.get_by_label(word("phone.scan.text")).fill(world.cards["withdrawn"].text)
+    phone.page.get_by_role("button", name=word("page.check"), exact=True).click()
+    shows(phone, word("states.withdrawn.word"))
+    assert word("phone.app.to_result") not in phone.page.locator("body").inner_text()
+
+
 def test_a_text_that_is_pasted_anywhere_is_read(
     station_server: StationServer, open_page: OpenPage, world: World
 ) -> None:

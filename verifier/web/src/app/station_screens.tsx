@@ -40,6 +40,9 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
   const [notice, setNotice] = useState("");
   const frames = useRef(new FramesRead()).current;
   const [, redraw] = useReducer<number, void>((count) => count + 1, 0);
+  const defect = useRef<{ readonly error: unknown } | undefined>(undefined);
+  // Thrown while drawing, where it ends the check and is said (app.tsx); a handler's own error would be seen by nobody.
+  if (defect.current) throw defect.current.error;
   const setCheck = (next: Check) => {
     held.current = next;
     redraw();
@@ -75,7 +78,7 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
 
   useEffect(() => {
     void takeShared(station).then(({ texts, isForStation, hasUnread }) => {
-      for (const text of texts) onText(text);
+      for (const text of texts) read(text);
       if (isForStation && texts.length === 0) end("lists");
       if (hasUnread && texts.length === 0) setNotice(words.text("phone.app.refused.picture"));
     });
@@ -112,6 +115,14 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
     setCheck(checked.check);
     setScreen("results");
   };
+  const read = (text: string) => {
+    try {
+      onText(text);
+    } catch (error) {
+      defect.current = { error };
+      redraw();
+    }
+  };
 
   return (
     <div class="station">
@@ -121,7 +132,7 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
       </p>
       {screen === "scan" && (
         <ScanScreen
-          onText={onText}
+          onText={read}
           task={check.task === "card" ? undefined : words.text(`phone.app.tasks.${check.task}`)}
           progress={frames.progress}
         />
