@@ -244,6 +244,25 @@ def test_a_pin_that_comes_in_is_believed_only_after_somebody_said_yes(
     assert phone.ledger["pin"] == pin.decode()
 
 
+def test_pins_that_wait_do_not_go_on_for_ever(phone: Phone, ledger: TinyLedger) -> None:
+    phone.believe(ledger.pin)
+    pins = [format_pin(Pin(f"{OTHER}/{number}", bytes(32))) for number in range(17)]
+    assert [code(phone.receive(pin)) for pin in pins] == ["ok"] * 16 + ["bad_input"]
+    assert len(phone.state["offers"]) == 16
+    assert phone.receive(pins[0])["result"] == "offered", "it waits already"
+    phone.serve(served(TinyLedger(OTHER)))
+    [synced] = phone.ask("sync")["ledgers"]
+    assert (synced["result"], synced["code"]) == ("refused", "bad_input")
+
+
+def test_of_two_pins_of_one_name_the_other_waits_no_longer(phone: Phone, ledger: TinyLedger) -> None:
+    for charter in (ledger.pin.charter_hash, bytes(32)):
+        assert phone.receive(format_pin(Pin(ORIGIN, charter)))["result"] == "offered"
+    phone.believe(ledger.pin)
+    assert phone.state["offers"] == []
+    assert phone.receive(ledger.bundle())["result"] == "newer"
+
+
 def test_everything_that_comes_in_is_known_by_its_bytes(phone: Phone, ledger: TinyLedger) -> None:
     phone.believe(ledger.pin)
     first = ledger.bundle()

@@ -23,6 +23,9 @@ import { codesInFile, isFrame, isPicture, PIN_KIND, sniffKind } from "./sniff.ts
 import type { EvidenceFile, PinSource, Store, StoreProblem } from "./store.ts";
 import { syncStation } from "./sync.ts";
 
+/** Pins that wait at the same time; nobody compares more, and a screen that shows codes could go on for ever. */
+const OFFERS_MAX = 16;
+
 /** The world outside, given so that tests have another one. */
 export interface Outside {
   readonly openStore: () => Promise<Store>;
@@ -180,7 +183,9 @@ export class PhoneStation {
       throw new CodedError("bad_input", "the station believes another ledger of this origin", "pin");
     });
     this.#persist();
-    this.decline(pin);
+    // Other pins under this name can be believed no longer.
+    this.#offers = this.#offers.filter((offer) => offer.pin.origin !== pin.origin);
+    this.#changed();
   }
 
   /** Take a pin off those that wait. */
@@ -289,7 +294,10 @@ export class PhoneStation {
   #offerPin(pin: Pin, source: PinSource): PinOutcome {
     const relation = relatePin(this.#shelf.pins, pin);
     const isWaiting = this.#offers.some((offer) => isSameLedger(offer.pin, pin));
-    if (relation === "new" && !isWaiting) this.#offers = [...this.#offers, { pin, source }];
+    if (relation === "new" && !isWaiting) {
+      if (this.#offers.length >= OFFERS_MAX) throw new CodedError("bad_input", "too many pins wait already", "pin");
+      this.#offers = [...this.#offers, { pin, source }];
+    }
     return { kind: "pin", origin: pin.origin, result: relation === "new" ? "offered" : relation };
   }
 
