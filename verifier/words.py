@@ -14,6 +14,7 @@ from verifier.core.wording import Wording, parse_wording
 from verifier.errors import StationError
 
 LANGUAGES: Final = ("en",)
+"""Those of the Python station; the phone page has every file of `verifier/data`."""
 
 
 @cache

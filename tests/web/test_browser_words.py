@@ -10,8 +10,17 @@ import pytest
 
 from tests.support.browser import OpenPage, Phone
 from tests.support.browser_station import StationServer
+from tests.support.browser_world import World
+from tests.support.phone_page import PhonePage
 
 DATA: Final = Path(__file__).parents[2] / "verifier" / "data"
+WIDER: Final = """
+    [...document.querySelectorAll("#app *")].filter((part) => {
+        const { left, right } = part.getBoundingClientRect();
+        return (left < -1 || right > innerWidth + 1) && !part.closest(".unseen");
+    }).map((part) => part.outerHTML.slice(0, 100))
+"""
+"""What is wider than the window."""
 
 
 def words(code: str) -> dict[str, Any]:
@@ -89,3 +98,43 @@ def test_every_language_is_there_without_a_network(fresh_station: StationServer,
     choose(phone, "fr")
     phone.page.get_by_role("heading", name=words("fr")["phone"]["practice"]["proves"]["title"]).wait_for()
     assert phone.page.evaluate("document.documentElement.dir") == "ltr"
+
+
+@pytest.mark.parametrize("code", ["en-XA", "ar"])
+def test_every_screen_fits_with_large_text_in_long_and_in_right_to_left_words(
+    station_server: StationServer, open_page: OpenPage, page_words: PhonePage, world: World, code: str
+) -> None:
+    file = page_words.ask("pseudo", {"language": code}).result if code == "en-XA" else words(code)
+    said = file["phone"]
+    phone = open_page(station_server.url, language=code)
+    phone.wait_until("its words", lambda: phone.page.evaluate("document.documentElement.lang") == code)
+    phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
+
+    def touch(label: str) -> None:
+        phone.page.get_by_role("button", name=label, exact=True).first.click()
+
+    def fits(heading: str) -> None:
+        phone.page.get_by_role("heading", name=heading).first.wait_for()
+        phone.page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true })")
+        assert phone.page.evaluate(WIDER) == [], heading
+
+    practice = said["practice"]
+    fits(practice["proves"]["title"])
+    touch(practice["next"])
+    fits(practice["privacy"]["title"])
+    touch(practice["next"])
+    fits(practice["station"]["title"])
+    phone.page.get_by_role("button", name=said["settings"]["posts"]["desk"]).click()
+    for card in ("age", "stale", "withdrawn", "replaced", "altered"):
+        fits(practice["question"])
+        touch(practice["cards"][card]["right"])
+    fits(practice["over"])
+    touch(practice["start"])
+    fits(said["scan"]["title"])
+    phone.page.locator("textarea").fill(world.cards["withdrawn"].text)
+    touch(file["page"]["check"])
+    fits(file["states"]["withdrawn"]["word"])
+    touch(file["page"]["again"])
+    for tab, heading in (("lists", said["keep"]["title"]), ("settings", said["settings"]["title"])):
+        touch(said["app"]["tabs"][tab])
+        fits(heading)

@@ -38,7 +38,7 @@ self.addEventListener("fetch", (event) => {
 });
 self.addEventListener("message", (event) => {
   const message = event.data as { type?: unknown } | null;
-  if (message?.type === "take") void self.skipWaiting();
+  if (message?.type === "take") event.waitUntil(self.skipWaiting());
   if (message?.type === "shared") {
     event.ports[0]?.postMessage(shared);
     shared = [];
