@@ -176,7 +176,7 @@ def _lines(told: Told, evidence: Evidence | None, words: Wording) -> tuple[str, 
     if evidence is None:
         return tuple(lines)
     right = evidence.companion
-    if right is not None:
+    if right is not None and not right.ended:
         scope = words.sections["companion"]["scopes"][right.scope]
         lines.append(words.text("companion", "right", scope=scope, until=format_date(right.until)))
     if evidence.sealed_count:

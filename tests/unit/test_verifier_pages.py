@@ -160,7 +160,7 @@ def test_several_cards_are_told_apart_and_the_worst_leads(desk: Desk) -> None:
     assert "Card 2: Issuer withdrew this" in page.texts
     assert "Card 1" in page.texts
     assert WORDS.text("page", "companion") in page.texts
-    assert "No: Withdrawn by the issuer in Nov 2026: no fault stated." in page.texts
+    assert "No. Withdrawn by the issuer in Nov 2026: no fault stated." in page.texts
     assert "Withdrawn by the issuer in Nov 2026: no fault stated." not in page.texts
 
 
