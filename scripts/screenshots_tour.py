@@ -32,6 +32,7 @@ from tests.support.camera_videos import make_video
 from verifier.phone_build import load_page
 
 OUT: Final = environment.ROOT / "build" / "screenshots"
+SIZE: Final = (360, 640)
 THUMB: Final = (270, 480)
 COLUMNS: Final = 7
 _LABEL_PX: Final = 18
@@ -87,10 +88,15 @@ def make_set(
         user = User(phone, look.language)
         for name in _stops(user, server, post, is_first=not made):
             path = folder / f"{len(made) + 1:02d}-{name}.png"
+            if look.whole:  # bars that stay would hide what is under them
+                height = phone.page.evaluate("document.documentElement.scrollHeight")
+                phone.page.set_viewport_size({"width": SIZE[0], "height": max(SIZE[1], height)})
             phone.page.screenshot(path=path, full_page=look.whole, animations="disabled", caret="hide")
             if look.grey:
                 Image.open(path).convert("L").save(path)
             made.append(path)
+            if look.whole:
+                phone.page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
         browsers.close_pages()
     video.unlink()
     return made

@@ -21,12 +21,20 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from ledger.codes import http_status
-from ledger.core.calendar_days import DAY_S, date_of_seconds
+from ledger.core.calendar_days import DAY_S, date_of_seconds, month_of_seconds
 from ledger.errors import CodedError
 from ledger.web_pages import WebPages, add_description
 from verifier.core.evidence import Evidence, Verdict
 from verifier.core.verdict import CLOCK_AHEAD_S
-from verifier.core.wording import Told, Wording, format_date, freshness_line, tell, tell_companion
+from verifier.core.wording import (
+    Told,
+    Wording,
+    format_date,
+    format_month,
+    freshness_line,
+    tell,
+    tell_companion,
+)
 from verifier.head_pages import add_head_pages
 from verifier.report import WORST_FIRST, Report
 from verifier.station import Station
@@ -55,6 +63,7 @@ class CardView:
     subtitle: str
     answers: tuple[tuple[str, str], ...]
     lines: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
     opened: tuple[OpenedPart, ...]
     opened_summary: str
 
@@ -157,6 +166,7 @@ def _card_view(number: int, verdict: Verdict, words: Wording) -> CardView:
         subtitle="" if told.title.upper() == told.state.word else told.title,
         answers=() if evidence is None else _answers(evidence, words),
         lines=_lines(told, evidence, words),
+        facts=() if evidence is None else _facts(evidence, words),
         opened=parts,
         opened_summary=words.text("page", "opened_summary", count=len(parts)),
     )
@@ -169,6 +179,16 @@ def _answers(evidence: Evidence, words: Wording) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _facts(evidence: Evidence, words: Wording) -> tuple[tuple[str, str], ...]:
+    """Return who issued the card and in which month, as the phone page shows it."""
+    labels = words.sections["phone"]["show"]
+    return (
+        (labels["issuer"], evidence.issuer.title),
+        (labels["authority"], evidence.issuer.authority),
+        (labels["issued"], format_month(month_of_seconds(evidence.iat_s))),
+    )
+
+
 def _lines(told: Told, evidence: Evidence | None, words: Wording) -> tuple[str, ...]:
     """Return everything else that is true; what the three answers say already is not said again."""
     said = " ".join(answer for _, answer in told.questions)
@@ -176,7 +196,7 @@ def _lines(told: Told, evidence: Evidence | None, words: Wording) -> tuple[str, 
     if evidence is None:
         return tuple(lines)
     right = evidence.companion
-    if right is not None:
+    if right is not None and not right.ended:
         scope = words.sections["companion"]["scopes"][right.scope]
         lines.append(words.text("companion", "right", scope=scope, until=format_date(right.until)))
     if evidence.sealed_count:

@@ -69,7 +69,7 @@ def _show_evidence(console: Console, evidence: Evidence, words: Wording) -> None
         question = words.text("answers", "question", age=age)
         console.print(f"  {question} {words.text('answers', answer)}", markup=False)
     right = evidence.companion
-    if right is not None:
+    if right is not None and not right.ended:
         scope = words.sections["companion"]["scopes"][right.scope]
         line = words.text("companion", "right", scope=scope, until=format_date(right.until))
         console.print(f"  {line}", markup=False)

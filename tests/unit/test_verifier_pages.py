@@ -160,8 +160,19 @@ def test_several_cards_are_told_apart_and_the_worst_leads(desk: Desk) -> None:
     assert "Card 2: Issuer withdrew this" in page.texts
     assert "Card 1" in page.texts
     assert WORDS.text("page", "companion") in page.texts
-    assert "No: Withdrawn by the issuer in Nov 2026: no fault stated." in page.texts
+    assert "No. Withdrawn by the issuer in Nov 2026: no fault stated." in page.texts
     assert "Withdrawn by the issuer in Nov 2026: no fault stated." not in page.texts
+
+
+def test_the_answers_on_age_stand_before_the_questions_and_who_issued_it_after_them(desk: Desk) -> None:
+    text = Page(desk.check(desk.card.front()).text).text
+    places = [text.index(part) for part in ("Under 18?", "Is it genuine?", "Authority", "Issued in")]
+    assert places == sorted(places)
+
+
+def test_what_two_cards_say_together_comes_right_after_the_one_that_leads(desk: Desk) -> None:
+    text = Page(desk.check(f"{desk.card.front()}\n{desk.withdrawn.front()}").text).text
+    assert text.index(WORDS.text("page", "companion")) < text.rindex(WORDS.state("confirmed").word)
 
 
 def test_a_request_that_is_none_shows_the_form_again(desk: Desk) -> None:

@@ -128,13 +128,23 @@ def test_a_withdrawal_says_by_whom_when_and_why() -> None:
     ledger.close_epoch()
     said = tell(judge(card.front(), ledger.trusted(), ledger.now_s), WORDS)
     assert said.lines == ("Withdrawn by the issuer in Nov 2026: no fault stated.",)
-    assert said.questions[1][1] == "No: Withdrawn by the issuer in Nov 2026: no fault stated."
+    assert said.questions[1][1] == "No. Withdrawn by the issuer in Nov 2026: no fault stated."
 
 
-def test_a_code_of_another_system_is_named() -> None:
+def test_a_code_of_another_system_is_named_and_said_to_be_beyond_this_station() -> None:
     ledger, _ = a_ledger()
     said = tell(judge("HC1:6BFOXN", ledger.trusted(), ledger.now_s), WORDS)
-    assert said.lines == ("It looks like a health certificate of the European Union.",)
+    assert said.title == "It looks like a health certificate of the European Union."
+    assert said.state.now == "This cannot be checked here. Scan the code of a card."
+    assert said.questions[0][1] == "Not known. This code is of another kind."
+    assert said.lines == ()
+
+
+def test_a_damaged_card_is_to_be_read_once_more() -> None:
+    ledger, _ = a_ledger()
+    said = tell(judge("SC1:damaged", ledger.trusted(), ledger.now_s), WORDS)
+    assert said.state.now == WORDS.state("unreadable").now
+    assert said.title == "Could not read"
 
 
 def test_every_raised_code_can_be_told() -> None:

@@ -347,6 +347,7 @@ def test_the_first_visit_takes_pin_and_list_from_the_station_that_serves_the_pag
     assert (phone.ledger["source"], phone.ledger["tree_size"]) == ("served", ledger.tree_size)
     received = sum(len(bytes.fromhex(answer)) for answer in answers.values())
     assert phone.state["data_used"] == phone.state["news"]["received"] == received
+    assert phone.state["news"]["ledgers"][0]["result"] == "first", "there was none that it is newer than"
 
 
 def test_a_later_pin_of_the_server_is_never_taken_on_its_own(phone: Phone, ledger: TinyLedger) -> None:
@@ -356,7 +357,7 @@ def test_a_later_pin_of_the_server_is_never_taken_on_its_own(phone: Phone, ledge
     assert phone.ask("sync")["ledgers"][0]["result"] == "other"
     assert (phone.ledger["pin"], phone.state["others"]) == (before, [ORIGIN])
     phone.serve(served(ledger, least={"size": 16000, "root": "00" * 32}))
-    assert phone.ask("sync")["ledgers"][0]["result"] == "newer"
+    assert phone.ask("sync")["ledgers"][0]["result"] == "first"
     assert phone.ledger["pin"] == before, "a least tree of the server would lock the phone out of every list"
     phone.serve(served(TinyLedger(OTHER)))
     assert phone.ask("sync")["ledgers"][0]["result"] == "offered"

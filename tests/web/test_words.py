@@ -88,7 +88,7 @@ def _told(verdict: Verdict) -> dict[str, Any]:
     companion = issued = ""
     if evidence is not None:
         issued = format_month(int(evidence.to_json()["issued_month"].replace("-", "")))
-        if (right := evidence.companion) is not None:
+        if (right := evidence.companion) is not None and not right.ended:
             scope = WORDS.sections["companion"]["scopes"][right.scope]
             companion = WORDS.text("companion", "right", scope=scope, until=format_date(right.until))
     state = {key: getattr(told.state, key) for key in ("word", "shape", "symbol", "colour", "now")}
@@ -285,7 +285,7 @@ def test_a_pseudo_locale_is_longer_has_accents_and_keeps_its_places(page_words: 
 def test_the_other_pseudo_locale_runs_from_right_to_left(page_words: PhonePage) -> None:
     pseudo = page_words.ask("pseudo", {"language": "ar-XB"}).result
     assert pseudo["direction"] == "rtl"
-    assert text(page_words, "genuine.no", "ar-XB", reason="x") == f"{RLO}No\u202c: {FSI}x{PDI}"
+    assert text(page_words, "genuine.no", "ar-XB", reason="x") == f"{RLO}No\u202c. {FSI}x{PDI}"
 
 
 def test_arabic_counts_in_its_own_digits_and_six_plurals(page_words: PhonePage) -> None:

@@ -124,15 +124,16 @@ def tell(verdict: Verdict, words: Wording) -> Told:
     state = words.state(verdict.state)
     evidence = verdict.evidence
     if evidence is None:
-        reason = words.state(verdict.state).meaning
+        if _is_foreign(verdict, words):
+            state = replace(state, **words.sections["foreign"])
+        reason = state.meaning
         key = "no" if verdict.state in _GENUINE_NO else "unknown"
         questions = (
             (words.text("questions", "genuine"), words.text("genuine", key, reason=reason)),
             (words.text("questions", "in_force_undated"), words.text("in_force", "unknown")),
             (words.text("questions", "matches"), words.text("matches", "you")),
         )
-        lines = _kind_lines(verdict, words)
-        return Told(state, state.titled(None), state.meaning, questions, lines, "")
+        return Told(state, _kind_line(verdict, words) or state.titled(None), state.meaning, questions, (), "")
     places = _places(evidence, words)
     if evidence.codes[:1] == ("bad_key_binding",):  # nothing is missing on the card: its proof is not for now
         state = replace(state, **words.sections["bad_key_binding"])
@@ -244,12 +245,19 @@ def _questions(evidence: Evidence, words: Wording, places: dict[str, str]) -> tu
     )
 
 
-def _kind_lines(verdict: Verdict, words: Wording) -> tuple[str, ...]:
-    """Say what an unreadable text looks like, where its field is a kind that is known."""
-    if verdict.state != "unreadable" or verdict.field not in words.sections["kinds"]:
-        return ()
+def _is_foreign(verdict: Verdict, words: Wording) -> bool:
+    """Tell whether a text was read well and is of another kind: to lay it flat would then help nobody."""
+    kinds = set(words.sections["kinds"]) - {"credential"}
+    return verdict.state == "unreadable" and verdict.field in kinds
+
+
+def _kind_line(verdict: Verdict, words: Wording) -> str:
+    """Say what an unreadable text looks like; "" where its field names no kind."""
+    kinds = set(words.sections["kinds"]) - {"unknown"}
+    if verdict.state != "unreadable" or verdict.field not in kinds:
+        return ""
     sentence: str = words.sections["looks_like"]
-    return (sentence.format(kind=words.text("kinds", verdict.field)),)
+    return sentence.format(kind=words.text("kinds", verdict.field))
 
 
 def _is_line(code: str, evidence: Evidence) -> bool:

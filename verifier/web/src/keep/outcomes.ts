@@ -5,11 +5,11 @@ import type { JudgedHead } from "../core/heads.ts";
 import type { Pin } from "../core/pin.ts";
 import type { FetchProblem } from "./fetching.ts";
 
-/** A list: in use now, the one that is in use already, or refused. */
+/** A list: in use now, as the first of its ledger or in the place of an older one; or the one that is in use already. */
 export interface ListOutcome {
   readonly kind: "list";
   readonly origin: string;
-  readonly result: "newer" | "same";
+  readonly result: "first" | "newer" | "same";
 }
 
 /** A pin: believed already; waiting for somebody to say yes; or another ledger under a name that is taken, not taken. */
@@ -50,7 +50,7 @@ export type ReceiveOutcome = ListOutcome | PinOutcome | HeadOutcome | ForkOutcom
 /** What a synchronisation did for one ledger. */
 export interface SyncedLedger {
   readonly origin: string;
-  readonly result: "newer" | "same" | "no_list" | "fork" | "refused" | "offered" | "other";
+  readonly result: "first" | "newer" | "same" | "no_list" | "fork" | "refused" | "offered" | "other";
   readonly code: Code | undefined;
   /** Daily deltas that were applied; 0 where the whole list came. */
   readonly deltas: number;

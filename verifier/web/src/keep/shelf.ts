@@ -82,7 +82,7 @@ export class Shelf {
         return takeList(ledger, data, deltas);
       });
       const isSame = before?.treeSize === now?.trusted?.treeSize && before?.nowMinS === now?.trusted?.nowMinS;
-      return { kind: "list", origin, result: isSame ? "same" : "newer" };
+      return { kind: "list", origin, result: before ? (isSame ? "same" : "newer") : "first" };
     } catch (error) {
       if (!(error instanceof CodedError) || error.code !== "fork" || !tried) throw error;
       await this.#keepFork(origin, parseHeadFile(tried));

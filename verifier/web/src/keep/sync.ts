@@ -81,7 +81,8 @@ async function syncLedger(port: SyncPort, served: ServedLedger, whole: boolean):
     }
     const data = await port.get(`./ledgers/${served.number}/bundle`, MAX_BUNDLE_SIZE, origin);
     if (!data) return said("no_list");
-    return said((await port.take(origin, { data, deltas: [] })) === "fork" ? "fork" : "newer");
+    const taken = port.ledger(origin)?.trusted ? "newer" : "first";
+    return said((await port.take(origin, { data, deltas: [] })) === "fork" ? "fork" : taken);
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     return said("refused", { code: error.code });

@@ -30,7 +30,7 @@ export interface DiscreetProps {
   readonly settings: Settings;
   /** Buzz once more. */
   readonly onBuzz: () => void;
-  /** Check one more card together with these: the same button for every state, to the camera for every state. */
+  /** Add a card to this check: the same button for every state, to the camera for every state. */
   readonly onTogether: () => void;
   /** The whole result, as outside the discreet mode. */
   readonly children: ComponentChildren;

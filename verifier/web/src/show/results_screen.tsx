@@ -32,7 +32,7 @@ export interface ResultsProps {
   readonly practice?: boolean | undefined;
   /** Check another card; the result is gone. Called as well when the result goes by itself. */
   readonly onAgain: () => void;
-  /** Check one more card together with these; undefined where that makes no sense. */
+  /** Add a card to this check; undefined where that makes no sense. */
   readonly onTogether?: (() => void) | undefined;
   /** The bearer hands over the slip; undefined where nothing is sealed. */
   readonly onSlip?: (() => void) | undefined;

@@ -46,7 +46,7 @@ export interface Told {
   readonly lines: readonly string[];
   /** "Under 18?" and its answer, for each age that the card answers. */
   readonly answers: readonly (readonly [question: string, answer: string])[];
-  /** What the card of a companion authorises; "" where it does not. */
+  /** What the card of a companion authorises; "" where it does not, or no longer. */
   readonly companion: string;
   /** Age of the list; "" where nothing was judged by a list. */
   readonly freshness: string;
@@ -111,18 +111,21 @@ export function stateWords(name: string, words: Words): StateWords {
 /** A verdict on what could not be judged genuine. */
 function tellEnded(verdict: Verdict, words: Words): Told {
   const { state } = verdict;
-  const meaning = words.text(`states.${state}.meaning`);
+  // To lay flat what was read well would help nobody: it is a code of another kind, and cannot be checked here.
+  const isForeign = state === "unreadable" && words.has(`kinds.${verdict.field}`) && verdict.field !== "credential";
+  const meaning = words.text(isForeign ? "foreign.meaning" : `states.${state}.meaning`);
   const genuine = GENUINE_NO.includes(state) ? "genuine.no" : "genuine.unknown";
+  const stated = stateWords(state, words);
   return {
-    state: stateWords(state, words),
-    title: words.text(`states.${state}.title`),
+    state: isForeign ? { ...stated, now: words.text("foreign.now") } : stated,
+    title: kindLine(verdict, words) || words.text(`states.${state}.title`),
     meaning,
     questions: [
       asked("genuine", words.text("questions.genuine"), words.text(genuine, { reason: meaning })),
       asked("in_force", words.text("questions.in_force_undated"), words.text("in_force.unknown")),
       matches(words),
     ],
-    lines: kindLines(verdict, words),
+    lines: [],
     answers: [],
     companion: "",
     freshness: "",
@@ -148,7 +151,7 @@ function tellEvidence(evidence: Evidence, words: Words): Told {
       words.text("answers.question", { age }),
       words.text(`answers.${answer}`),
     ]),
-    companion: evidence.companion ? companionLine(evidence.companion, words) : "",
+    companion: evidence.companion && !evidence.companion.ended ? companionLine(evidence.companion, words) : "",
     freshness: freshnessLine(words, dayOfSeconds(evidence.listTimeS), knownAge(evidence)),
     issued: words.month(monthOfSeconds(evidence.iatS)),
   };
@@ -219,11 +222,11 @@ function matches(words: Words): Question {
   return asked("matches", words.text("questions.matches"), words.text("matches.you"));
 }
 
-/** Say what an unreadable text looks like, where its field is a kind that is known. */
-function kindLines({ state, field }: Verdict, words: Words): readonly string[] {
+/** Say what an unreadable text looks like; "" where its field names no kind. */
+function kindLine({ state, field }: Verdict, words: Words): string {
   const path = `kinds.${field}`;
-  if (state !== "unreadable" || !field || !words.has(path)) return [];
-  return [words.text("looks_like", { kind: words.text(path) })];
+  if (state !== "unreadable" || field === "unknown" || !words.has(path)) return "";
+  return words.text("looks_like", { kind: words.text(path) });
 }
 
 /** Whether a code is said on a line of its own: all but the list's age where that leads. */
