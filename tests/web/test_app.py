@@ -88,6 +88,21 @@ def test_a_slip_that_was_changed_is_refused_and_the_result_stays(shell: PhonePag
     assert refused == {"refused": "wrong_slip", "texts": 1}
 
 
+def test_a_slip_that_came_before_the_side_it_does_not_fit_opens_nothing_and_ends_nothing(
+    shell: PhonePage, world: World
+) -> None:
+    adult, *_ = world.cards
+    slip = adult.slip()
+    changed = format_seal_keys(type(slip)(slip.sub, {name: bytes(32) for name in slip.keys}))
+    _, _, both, good = check(
+        shell, world, front(adult), {"text": changed}, {"text": adult.back()}, {"text": adult.slip_text()}
+    )
+    assert (both["states"], both["slip_problem"]) == (["confirmed"], "wrong_secret")
+    assert "names" not in both["opened"][0]
+    assert "names" in good["opened"][0]
+    assert good["slip_problem"] is None
+
+
 def test_another_card_is_no_slip(shell: PhonePage, world: World) -> None:
     adult, child, _ = world.cards
     _, refused = check(shell, world, front(adult), {**front(child), "task": "slip"})
