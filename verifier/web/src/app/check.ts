@@ -53,7 +53,7 @@ export interface Means {
 }
 
 /** What a code came to: a check with a result to show, or the reason why the check stays as it was. */
-export type Checked = { readonly check: Check } | { readonly refused: "same" | "too_many" | "no_slip" | "wrong_slip" };
+export type Checked = { readonly check: Check } | { readonly refused: "same" | "too_many" | "no_slip" | "wrong_slip" | "no_answer" };
 
 /** Take one more code into a check. */
 export function checkText(check: Check, text: string, means: Means): Checked {
@@ -62,6 +62,7 @@ export function checkText(check: Check, text: string, means: Means): Checked {
   if (check.texts.length > 0 && isSlip) return openWithSlip(check, text, means);
   if (check.task === "slip") return { refused: "no_slip" };
   if (check.texts.length >= TEXTS_MAX) return { refused: "too_many" };
+  if (check.task === "device" && isPlainCard(text, means)) return { refused: "no_answer" };
   const next = { ...check, texts: [...check.texts, text] };
   try {
     return { check: { ...judged(next, means), slipProblem: undefined } };
@@ -70,6 +71,14 @@ export function checkText(check: Check, text: string, means: Means): Checked {
     if (!(error instanceof CodedError)) throw error;
     return { check: { ...judged({ ...next, slip: undefined }, means), slipProblem: error.code } };
   }
+}
+
+/** Whether a text is a card without any proof of its holder: whoever has a picture of it can show that. */
+function isPlainCard(text: string, { trusted, nowS }: Means): boolean {
+  const [verdict] = judgeTexts([text], trusted, nowS);
+  const { holderBinding, codes } = verdict?.evidence ?? {};
+  // No station without a name accepts a key binding, so a token has the code here.
+  return holderBinding === "none" && !codes?.includes("bad_key_binding");
 }
 
 /** A slip opens nothing, or the card that it is of. */

@@ -205,8 +205,8 @@ function Pending({ onGone }: { readonly onGone: () => void }) {
   return isNoticed ? <Notice /> : null;
 }
 
-/** Whether a device may be asked: for the first card, or for a further one where none has answered without a nonce. */
+/** Whether a device may be asked: for the first card, once more, or for a further one where none has answered without a nonce. */
 function isAskable({ task, nonce, verdicts }: Check): boolean {
-  if (task !== "together") return task === "card";
+  if (task !== "together") return task !== "slip";
   return nonce !== undefined || verdicts.every(({ evidence }) => evidence?.holderBinding !== "key");
 }
