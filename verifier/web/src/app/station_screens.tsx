@@ -129,8 +129,8 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
       return;
     }
     setNotice("");
-    // Nothing comes in while a result is on the screen.
-    station.stopSync();
+    // Nothing comes in while a result is on the screen, but for the first list where there is none.
+    station.holdLists();
     setCheck(checked.check);
     setScreen("results");
   };
