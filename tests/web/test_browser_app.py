@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 from PIL import Image, ImageOps
+from playwright.sync_api import FilePayload
 
 from credential.core.birth import year_only
 from credential.core.challenge import CHALLENGE_PREFIX, parse_challenge
@@ -118,8 +119,8 @@ def test_a_photo_that_is_read_too_late_joins_no_other_check(
     station_server: StationServer, open_page: OpenPage, world: World
 ) -> None:
     phone = ready(open_page, station_server, _SLOW_PICTURES)
-    photo = {"name": "card.png", "mimeType": "image/png", "buffer": world.cards["withdrawn"].png}
-    phone.page.locator("input[type=file]").set_input_files([photo])  # type: ignore[list-item]
+    photo = FilePayload(name="card.png", mimeType="image/png", buffer=world.cards["withdrawn"].png)
+    phone.page.locator("input[type=file]").set_input_files([photo])
     phone.poll("the photo is being read", "typeof window.letGo === 'function'")
     give(phone, world.cards["confirmed"].text)
     phone.page.evaluate("window.letGo()")
@@ -128,7 +129,7 @@ def test_a_photo_that_is_read_too_late_joins_no_other_check(
     assert "WITHDRAWN" not in document(phone)
     again(phone)
     phone.page.evaluate("delete window.letGo")
-    phone.page.locator("input[type=file]").set_input_files([photo])  # type: ignore[list-item]
+    phone.page.locator("input[type=file]").set_input_files([photo])
     phone.poll("the photo is being read", "typeof window.letGo === 'function'")
     phone.page.evaluate("window.letGo()")
     phone.wait_until("in time it is read", phone.page.get_by_role("article", name="WITHDRAWN").is_visible)
