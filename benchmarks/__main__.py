@@ -40,7 +40,7 @@ def run(
     unknown = sorted(set(chosen) - set(NAMES))
     if unknown:
         raise typer.BadParameter(f"not a benchmark: {', '.join(unknown)}")
-    console = Console()
+    console = Console(emoji=False)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console,
         transient=True,

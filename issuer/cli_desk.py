@@ -21,8 +21,8 @@ from issuer.desk_folder import MakeClient, open_desk, read_config, work_at
 from issuer.ledger_http import HttpLedgerClient
 from issuer.prompts import ask_passphrase
 
-out: Final = Console(highlight=False, soft_wrap=True)
-err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+out: Final = Console(emoji=False, highlight=False, soft_wrap=True)
+err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True)
 make_client: MakeClient = HttpLedgerClient
 
 DeskFolder = Annotated[

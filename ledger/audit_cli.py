@@ -28,8 +28,8 @@ if TYPE_CHECKING:  # an audit brings the database with it
     from ledger.audit import AuditReport
     from ledger.audit.history import History
 
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
+_err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 
 def audit_command(

@@ -67,8 +67,8 @@ app.command("compare")(compare_command)
 app.add_typer(witness_app, name="witness")
 app.add_typer(proof_app, name="proof")
 app.command("publish")(publish)
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
+_err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 PassphraseFile = Annotated[
     Path | None,

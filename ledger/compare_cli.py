@@ -29,8 +29,8 @@ if TYPE_CHECKING:  # reading a copy brings the database with it
     from ledger.explorer.comparison import Comparison
     from ledger.explorer.copy import LedgerCopy
 
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
+_err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 
 def compare_command(

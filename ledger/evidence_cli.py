@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # an audit brings the database with it
     from ledger.audit import AuditReport
 
 app = typer.Typer(help="Check files that prove a fault of a ledger.", no_args_is_help=True)
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
+_err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 
 @app.callback()

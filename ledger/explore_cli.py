@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ledger.core.pin import PIN_MAX_BYTES, parse_pin
 from ledger.files import read_file
 
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+_err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 
 def explore_command(

@@ -51,8 +51,8 @@ app = typer.Typer(
     help="Decide, as one of n governors, who may issue. Files travel; only submit and status use a network.",
     no_args_is_help=True,
 )
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
+_err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True, markup=False)
 DEFAULT_DAYS: Final = 30
 
 KeyFile = Annotated[Path, typer.Option("--key", help="The governor's private key file.")]

@@ -24,7 +24,7 @@ from ledger.govern_files import parse_charter_file, words_of
 from ledger.prompts import passphrase_from
 
 app = typer.Typer(help="Prepare other keys of the ledger.", no_args_is_help=True)
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 
 @app.callback()

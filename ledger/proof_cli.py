@@ -25,7 +25,7 @@ from ledger.errors import LedgerError
 from ledger.files import check_free, read_file, write_file
 
 app = typer.Typer(help="Write and check proofs that an entry is on a ledger.", no_args_is_help=True)
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 
 @app.callback()

@@ -24,9 +24,9 @@ from ledger.files import read_file
 if TYPE_CHECKING:  # commands that need the database or the network import them themselves
     from ledger.publish.publish import Published
 
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
 _YEAR_S: Final = 31_536_000.0
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+_err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 
 def publish(

@@ -25,7 +25,7 @@ from ledger.files import read_file
 from ledger.prompts import passphrase_from
 
 app = typer.Typer(help="Make and run a witness of ledgers and other logs.", no_args_is_help=True)
-_out: Final = Console(highlight=False, soft_wrap=True, markup=False)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True, markup=False)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the witness.")]
 PassphraseFile = Annotated[

@@ -2,8 +2,8 @@
 
 Standard library only, but for Playwright's own browser, which is looked for where Playwright is installed.
 `SAFECONDUCT_CHROMIUM` names a program and is believed; then the usual names on the path; then the browser that
-Playwright keeps. `scripts/test` calls `enter`: where none is found it tries Playwright's download, and as root on
-Debian the system's package; it says so in one line. Where from is the business of whoever installs
+Playwright keeps. `scripts/test` calls `enter`: where none is found it tries, as root on Debian, the system's package,
+and then Playwright's download; it says so in one line. Where from is the business of whoever installs
 (`PLAYWRIGHT_DOWNLOAD_HOST`, the sources of apt): docs/adr/0004-set-up-without-hosts.md. A try that failed is
 repeated after a day.
 
@@ -108,8 +108,8 @@ def _ways() -> list[tuple[str, list[str]]]:
     """What can be tried on this system, as a word for it and its command line."""
     ways = [("Playwright's own download", [sys.executable, "-m", "playwright", "install", "chromium"])]
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        commands = "apt-get -q update && apt-get -qy install chromium"
-        ways.append(("the package chromium of this system", ["sh", "-c", commands]))
+        commands = "apt-get -q update; apt-get -qy install chromium"
+        ways.insert(0, ("the package chromium of this system", ["sh", "-c", commands]))
     return ways
 
 

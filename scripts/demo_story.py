@@ -327,7 +327,7 @@ def main(argv: list[str]) -> int:
         out: Annotated[Path | None, typer.Option(help="New folder for the files.")] = None,
     ) -> None:
         """Attest people, print their cards, scan them offline, replay the ledger."""
-        console = Console(highlight=False, soft_wrap=True)
+        console = Console(emoji=False, highlight=False, soft_wrap=True)
         folder = Path(tempfile.mkdtemp(prefix="safeconduct-")) if out is None else out
         if folder.exists() and any(folder.iterdir()):
             console.print(f"usage: {folder} is not empty; give a new folder with --out", markup=False)

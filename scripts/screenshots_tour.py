@@ -147,7 +147,7 @@ def main(argv: list[str]) -> int:
         unknown = sorted(set(sets or ()) - set(LOOKS))
         if unknown:
             raise typer.BadParameter(f"not a set: {', '.join(unknown)}")
-        return _make(sets or list(LOOKS), out, Console(highlight=False, soft_wrap=True))
+        return _make(sets or list(LOOKS), out, Console(emoji=False, highlight=False, soft_wrap=True))
 
     result = app(argv, standalone_mode=False)
     return result if isinstance(result, int) else 0

@@ -50,8 +50,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_out: Final = Console(highlight=False, soft_wrap=True)
-_err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True)
+_err: Final = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True)
 _STATION: Final = Path("station")
 
 StationFolder = Annotated[

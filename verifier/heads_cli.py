@@ -25,7 +25,7 @@ from verifier.sources import read_file
 from verifier.station import Station
 from verifier.words import load_wording
 
-_out: Final = Console(highlight=False, soft_wrap=True)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True)
 _EXIT: Final = {
     "same": EXIT_OK,
     "older": EXIT_OK,

@@ -45,7 +45,7 @@ StationName = Annotated[
 ]
 Nonce = Annotated[str | None, typer.Option(help="The station's nonce, in hexadecimal digits.")]
 PRESENTATION: Final = Path("presentation.png")
-_out: Final = Console(highlight=False, soft_wrap=True)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True)
 _CASE_FILE_START: Final = b"\xd0"
 _MAX_VERSION: Final = 40
 _SCALE: Final = 6

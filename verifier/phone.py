@@ -41,15 +41,15 @@ CONTENT_SECURITY_POLICY: Final = (
     "connect-src 'self'; worker-src 'self'; manifest-src 'self'; media-src 'self' blob:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types safeconduct"
 )
-# What the page needs: to see a code and to keep the screen on while it does. Two are left as they are, for the page
+# What the page needs: to see a code. Two are left as they are, for the page
 # itself: autoplay starts the picture of the camera, and web-share, which not every browser knows, hands on a list.
-_ON: Final = ("camera", "screen-wake-lock")
+_ON: Final = ("camera",)
 _OFF: Final = (
     "accelerometer", "bluetooth", "browsing-topics", "clipboard-read", "compute-pressure",
     "display-capture", "encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid",
     "identity-credentials-get", "idle-detection", "keyboard-map", "local-fonts", "magnetometer", "microphone", "midi",
     "otp-credentials", "payment", "picture-in-picture", "publickey-credentials-create", "publickey-credentials-get",
-    "serial", "storage-access", "sync-xhr", "usb", "window-management", "xr-spatial-tracking",
+    "screen-wake-lock", "serial", "storage-access", "sync-xhr", "usb", "window-management", "xr-spatial-tracking",
 )  # fmt: skip
 PERMISSIONS_POLICY: Final = ", ".join((*(f"{name}=(self)" for name in _ON), *(f"{name}=()" for name in _OFF)))
 HEADERS: Final = {

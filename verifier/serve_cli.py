@@ -39,7 +39,7 @@ from verifier.phone_build import load_page
 from verifier.screen import show_symbol
 from verifier.station import Station
 
-_out: Final = Console(highlight=False, soft_wrap=True)
+_out: Final = Console(emoji=False, highlight=False, soft_wrap=True)
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 

@@ -51,12 +51,17 @@ class Traces:
             public: what may be found: lists, and cards that nobody was shown, whose form is that of all cards.
         """
         self._owners: dict[int, str] = {}
-        shared: set[int] = set()
         for owner, values in secrets.items():
             for value in values:
-                for piece in _view(value, 0):
-                    if self._owners.setdefault(piece, owner) != owner:
-                        shared.add(piece)
+                self._owners.update(dict.fromkeys(_view(value, 0), owner))
+        # What two cards have in common, wherever it stands in them, says nothing of either.
+        shared = {
+            piece
+            for owner, values in secrets.items()
+            for value in values
+            for piece in self._found(value)
+            if self._owners[piece] != owner
+        }
         for piece in shared:
             del self._owners[piece]
         for value in public:
@@ -111,16 +116,21 @@ def _view(data: bytes, start: int) -> memoryview:
 
 
 def _spellings(data: bytes) -> Iterator[tuple[str, bytes]]:
-    yield "as it is", data
+    for spelling, plain in (("as it is", data), *_encoded(data)):
+        yield spelling, plain
+        yield from _opened(spelling, plain)
     if b"\0" in data:
-        narrow = data.replace(b"\0", b"")
-        yield "UTF-16", narrow
-        yield from _encoded(narrow)
-    yield from _encoded(data)
+        yield from _encoded(data.replace(b"\0", b""))
+
+
+def _opened(spelling: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+    """What the data holds in UTF-16 and in streams that are compressed."""
+    if b"\0" in data:
+        yield f"{spelling}, UTF-16", data.replace(b"\0", b"")
     for start in _PACKED.finditer(data):
         unpacked = _unpacked(memoryview(data)[start.start() :])
         if unpacked:
-            yield "compressed", unpacked
+            yield f"{spelling}, compressed", unpacked
 
 
 def _encoded(data: bytes) -> Iterator[tuple[str, bytes]]:

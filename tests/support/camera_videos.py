@@ -8,7 +8,7 @@ after the other, which Chromium shows 30 times a second, again and again.
 |---------|---------------------------------------------------------------------|------|
 | clean   | flat, 2 degrees askew                                               | 5.0  |
 | rotated | turned by 37 degrees, as it is held out across a table              | 3.9  |
-| dim     | a lamp far away: a fifth of the light, noise as strong as the print | 5.0  |
+| dim     | a lamp far away: a fifth of the light, and the noise of that        | 5.0  |
 | glare   | a lamp on the lamination, wandering over the code                   | 5.0  |
 | blurred | out of focus, sigma 1.9 pixels                                      | 5.0  |
 | creased | folded once upright and flattened, half of it in the shade          | 4.9  |
@@ -75,7 +75,7 @@ class Scene:
 SCENES: Final[Mapping[str, Scene]] = {
     "clean": Scene(),
     "rotated": Scene(angle=37.0, scale=0.66),
-    "dim": Scene(light=0.2, noise=18),
+    "dim": Scene(light=0.2, noise=9),
     "glare": Scene(glare=True),
     "blurred": Scene(blur_px=1.9),
     "creased": Scene(crease=True),

@@ -48,6 +48,14 @@ WRITE: Final = """async ([store, key, change]) => {
   await new Promise((done) => { transaction.oncomplete = done; });
   database.close();
 }"""
+KEEP_EVIDENCE: Final = """async ([name, origin]) => {
+  const asked = (request) => new Promise((done) => { request.onsuccess = () => done(request.result); });
+  const database = await asked(indexedDB.open("station"));
+  const transaction = database.transaction("evidence", "readwrite");
+  transaction.objectStore("evidence").put({ name, origin, bytes: new Uint8Array(3) }, name);
+  await new Promise((done) => { transaction.oncomplete = done; });
+  database.close();
+}"""
 NOT_KEPT: Final = {"worker.js", "licences.txt"}
 """Files of the build that a phone does not hold ready: the worker itself, and what nobody needs without a network."""
 SETTINGS: Final = {"language": "en", "post": "border", "practised": True}
@@ -358,3 +366,17 @@ def test_a_head_is_shown_as_codes_and_by_keyboard(station_server: StationServer,
     expect(phone.page.get_by_role("img", name=word("heads.label"))).to_be_visible()
     button(phone, text("phone.app.back")).click()
     expect(phone.page.get_by_role("heading", name=word("title"), exact=True)).to_be_focused()
+
+
+def test_two_histories_are_said_on_every_screen_until_somebody_looks(
+    station_server: StationServer, open_page: OpenPage, world: World
+) -> None:
+    phone = visit(open_page, station_server.url)
+    phone.page.evaluate(KEEP_EVIDENCE, ["a-head.note", world.pin.origin])
+    phone.page.reload()
+    alarm = phone.page.get_by_text(word("fork.meaning"))
+    expect(alarm).to_be_visible()
+    phone.page.locator(".alarm").get_by_role("button").click()
+    expect(
+        phone.page.get_by_role("button", name=text("phone.keep.fork.hand_on_one").format(count=1))
+    ).to_be_visible()

@@ -187,6 +187,7 @@ def spelled(secret: bytes) -> dict[str, bytes]:
         "base64 for addresses": base64.urlsafe_b64encode(b"ab" + secret),
         "utf-16 of its hexadecimal digits": text.encode("utf-16-le"),
         "compressed": b"...." + gzip.compress(secret * 3) + b"....",
+        "compressed, in hexadecimal digits": gzip.compress(secret).hex().encode(),
     }
 
 

@@ -8,5 +8,7 @@ import "./styles.css";
 
 const place = document.getElementById("app");
 if (!place) throw new Error("no place for the page");
-render(<App station={await PhoneStation.open()} />, place);
+const station = await PhoneStation.open();
+place.replaceChildren();
+render(<App station={station} />, place);
 void pageWorker.start();

@@ -3,6 +3,7 @@
 import { pageWorker } from "../keep/page_worker.ts";
 import type { PhoneStation } from "../keep/phone_station.ts";
 import { readPictures } from "../scan/pictures.ts";
+import { linesOf } from "../scan/typed_text.ts";
 
 /** What was shared came to: texts of codes for a check, and whether the station took anything in, or could not. */
 export interface SharedItems {
@@ -18,10 +19,10 @@ export async function takeShared(station: PhoneStation): Promise<SharedItems> {
   let hasUnread = false;
   for (const item of await pageWorker.shared()) {
     if (typeof item === "string") {
-      texts.push(item.trim());
+      texts.push(...linesOf(item));
       continue;
     }
-    const outcome = await station.receive("file", new Uint8Array(await item.arrayBuffer()));
+    const outcome = await station.receiveFile("file", item);
     if (outcome.kind !== "for_scanner") {
       isForStation = true;
       continue;
@@ -30,5 +31,5 @@ export async function takeShared(station: PhoneStation): Promise<SharedItems> {
     texts.push(...read.texts);
     if (read.texts.length === 0) hasUnread = true;
   }
-  return { texts: texts.filter((text) => text !== ""), isForStation, hasUnread };
+  return { texts, isForStation, hasUnread };
 }

@@ -138,6 +138,18 @@ export function StationScreens({ station, onSettings }: StationScreensProps) {
   return (
     <div class="station">
       <TopBar station={station} />
+      {station.evidence.length > 0 && (
+        <div class="alarm">
+          <p>
+            <strong>{words.text("phone.keep.fork.title")}</strong> {words.text("phone.keep.fork.meaning")}
+          </p>
+          {screen !== "lists" && (
+            <button type="button" onClick={() => end("lists")}>
+              {words.text("phone.app.tabs.lists")}
+            </button>
+          )}
+        </div>
+      )}
       <p class="notice" role="status">
         {notice}
       </p>

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { Settings } from "../keep/settings.ts";
+import { Name } from "../words/isolate.tsx";
 import { useWords } from "../words/words.ts";
 import { telOf } from "./phone_number.ts";
 import "./show.css";
@@ -21,7 +22,7 @@ export function HelpPanel({ settings: { helpName, helpPhone } }: HelpProps) {
       <p>{words.text("page.get_help")}</p>
       {helpName && (
         <p class="help-name">
-          <bdi>{helpName}</bdi>
+          <Name>{helpName}</Name>
         </p>
       )}
       {helpPhone && !tel && (

@@ -9,6 +9,7 @@
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Plain } from "../core/evidence.ts";
+import { Name } from "../words/isolate.tsx";
 import { useWords } from "../words/words.ts";
 import { isShown, SHOWN_MS } from "./hold.ts";
 import { type OpenedPart, openedParts } from "./opened_parts.ts";
@@ -85,7 +86,7 @@ function OpenedPanel({ opened, practice, isLow, onUse, onHide }: PanelProps) {
             {part.picture && <Picture picture={part.picture} />}
             {part.values.map((value, place) => (
               <dd key={place}>
-                <bdi>{value}</bdi>
+                <Name>{value}</Name>
               </dd>
             ))}
           </div>

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import type { Verdict } from "../core/evidence.ts";
+import { Name } from "../words/isolate.tsx";
 import { subtitle, tell, type Told, unsaidLines } from "../words/tell.ts";
 import { useWords } from "../words/words.ts";
 import { Details } from "./details.tsx";
@@ -102,13 +103,13 @@ function IssuerFacts({ verdict: { evidence }, told }: { readonly verdict: Verdic
       <div>
         <dt>{words.text("phone.show.issuer")}</dt>
         <dd>
-          <bdi>{evidence.issuer.title}</bdi>
+          <Name>{evidence.issuer.title}</Name>
         </dd>
       </div>
       <div>
         <dt>{words.text("phone.show.authority")}</dt>
         <dd>
-          <bdi>{evidence.issuer.authority}</bdi>
+          <Name>{evidence.issuer.authority}</Name>
         </dd>
       </div>
       <div>
