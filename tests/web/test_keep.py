@@ -350,6 +350,34 @@ def test_the_first_visit_takes_pin_and_list_from_the_station_that_serves_the_pag
     assert phone.state["news"]["ledgers"][0]["result"] == "first", "there was none that it is newer than"
 
 
+def test_a_list_that_was_not_in_at_the_first_visit_is_asked_for_at_the_next(
+    runner: PhonePage, phone: Phone, ledger: TinyLedger
+) -> None:
+    phone.ask("save", post="border")
+    assert phone.state["lists"] == 0
+    answers = served(ledger)
+    runner.ask("serve", {name: data for name, data in answers.items() if name == "./station.json"})
+    assert Phone(runner, "second", phone.store).state["lists"] == 0
+    runner.ask("serve", answers)
+    third = Phone(runner, "third", phone.store)
+    assert (third.state["lists"], third.ledger["source"]) == (1, "served")
+    before = third.asked
+    assert Phone(runner, "fourth", phone.store).asked == before, "with a list nothing is asked for by itself"
+
+
+def test_a_ledger_that_somebody_removed_does_not_come_back_by_itself(
+    runner: PhonePage, phone: Phone, ledger: TinyLedger
+) -> None:
+    phone.serve(served(ledger))
+    phone.ask("sync")
+    phone.ask("forget", origin=ORIGIN)
+    before = phone.asked
+    again = Phone(runner, "second", phone.store)
+    assert (again.state["ledgers"], again.asked) == ([], before)
+    again.ask("sync")
+    assert again.state["lists"] == 1
+
+
 def test_a_later_pin_of_the_server_is_never_taken_on_its_own(phone: Phone, ledger: TinyLedger) -> None:
     phone.believe(ledger.pin)
     before = phone.ledger["pin"]

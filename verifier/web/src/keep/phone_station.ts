@@ -67,15 +67,14 @@ export class PhoneStation {
   }
 
   /**
-   * Open what the phone keeps and verify it; a phone that keeps nothing yet is a station without a list, which asks the
-   * station that serves this page for one.
+   * Open what the phone keeps and verify it; a phone that has had no list yet asks the station that serves this page for
+   * one, at the first visit and at each later one until it is in.
    */
   static async open(outside: Partial<Outside> = {}): Promise<PhoneStation> {
     const world = { ...BROWSER, ...outside };
     const { kept, found } = await Kept.open(world.openStore);
     const station = new PhoneStation(world, kept, found);
-    const isFirstVisit = found.settings === undefined && !found.records.length && !found.brokenRecords;
-    if (isFirstVisit) void station.sync();
+    if (station.#isWithoutFirstList) void station.sync();
     return station;
   }
 
@@ -186,6 +185,7 @@ export class PhoneStation {
     // Other pins under this name can be believed no longer.
     this.#offers = this.#offers.filter((offer) => offer.pin.origin !== pin.origin);
     this.#changed();
+    if (!this.#settings.asksForFirstList) await this.save({ ...this.#settings, asksForFirstList: true });
   }
 
   /** Take a pin off those that wait. */
@@ -197,6 +197,8 @@ export class PhoneStation {
   /** Believe a ledger no longer, and remove its list. */
   async forget(origin: string): Promise<void> {
     await this.#shelf.change(origin, () => undefined);
+    // What somebody removed does not come back by itself.
+    if (!this.ledgers.length) await this.save({ ...this.#settings, asksForFirstList: false });
     this.#changed();
   }
 
@@ -223,6 +225,11 @@ export class PhoneStation {
     this.#syncing?.stop.abort();
   }
 
+  /** Let no list be replaced by a synchronisation that runs; where there is none at all, the first one may come. */
+  holdLists(): void {
+    if (this.lists.length) this.stopSync();
+  }
+
   dismissNews(): void {
     this.#news = undefined;
     this.#changed();
@@ -244,6 +251,12 @@ export class PhoneStation {
   watch(changed: () => void): () => void {
     this.#watchers.add(changed);
     return () => this.#watchers.delete(changed);
+  }
+
+  /** Whether no list was ever here: nothing was taken in by hand, removed, or damaged. */
+  get #isWithoutFirstList(): boolean {
+    const isOnlyServed = this.ledgers.every(({ record }) => record.source === "served" && !record.bundle);
+    return isOnlyServed && !this.hasBrokenRecords && this.#settings.asksForFirstList;
   }
 
   #said<T extends ReceiveOutcome>(outcome: T): T {
