@@ -260,7 +260,7 @@ def test_of_two_pins_of_one_name_the_other_waits_no_longer(phone: Phone, ledger:
         assert phone.receive(format_pin(Pin(ORIGIN, charter)))["result"] == "offered"
     phone.believe(ledger.pin)
     assert phone.state["offers"] == []
-    assert phone.receive(ledger.bundle())["result"] == "newer"
+    assert phone.receive(ledger.bundle())["result"] == "first"
 
 
 def test_everything_that_comes_in_is_known_by_its_bytes(phone: Phone, ledger: TinyLedger) -> None:

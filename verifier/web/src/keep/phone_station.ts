@@ -255,7 +255,10 @@ export class PhoneStation {
 
   /** Whether no list was ever here: nothing was taken in by hand, removed, or damaged. */
   get #isWithoutFirstList(): boolean {
-    const isOnlyServed = this.ledgers.every(({ record }) => record.source === "served" && !record.bundle);
+    // A list that was ever taken leaves its tree behind.
+    const isOnlyServed = this.ledgers.every(
+      ({ record, damage }) => record.source === "served" && !record.bundle && !record.head && !damage,
+    );
     return isOnlyServed && !this.hasBrokenRecords && this.#settings.asksForFirstList;
   }
 
