@@ -245,7 +245,9 @@ export class PhoneStation {
 
   /** Whether no list was ever here: nothing was taken in by hand, removed, or damaged. */
   get #isWithoutFirstList(): boolean {
-    const isOnlyServed = this.ledgers.every(({ record }) => record.source === "served" && !record.bundle);
+    const isOnlyServed = this.ledgers.every(
+      ({ record, damage }) => record.source === "served" && !record.bundle && !damage,
+    );
     return isOnlyServed && !this.hasBrokenRecords && this.#settings.asksForFirstList;
   }
 
