@@ -7,7 +7,8 @@
     GET /phone/    the phone page, and the lists for it (verifier/phone.py)
 
 A scan is held in memory for as long as it takes to answer and nowhere else: no body is logged, nothing is
-spooled to a disk, and every answer forbids caching. No verdict causes a network request.
+spooled to a disk, and every answer forbids caching. No verdict causes a network request. What a browser sends for a
+page of another address is refused unread, and no such page may read or embed an answer.
 
     app = create_app(Station(Path("station")))
 """
@@ -34,6 +35,7 @@ from ledger.errors import CodedError, MalformedError
 from verifier.core.evidence import Verdict, list_json
 from verifier.core.trusted_list import TrustedList
 from verifier.core.verdict import CLOCK_AHEAD_S, DEFAULT_POLICY, StationPolicy
+from verifier.errors import StationError
 from verifier.images import read_codes
 from verifier.pages import add_station_pages
 from verifier.phone import add_phone_page
@@ -45,7 +47,16 @@ from verifier.words import load_wording
 BODY_MAX_BYTES: Final = 8 * 1024 * 1024
 TEXTS_MAX: Final = 16
 """The most codes in one request."""
-_NO_STORE: Final = "no-store"
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What every answer says; the phone page's files, which are the same for everybody, say otherwise of caching."""
+_READ_ONLY: Final = ("GET", "HEAD", "OPTIONS")
+_ELSEWHERE: Final = ("cross-site", "same-site")
+"""Values of Sec-Fetch-Site for what a page of another origin asks; a port of its own is an origin of its own."""
 _NONCE: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){8,64}")
 
 
@@ -82,22 +93,18 @@ def create_app(
     )
 
     @app.middleware("http")
-    async def forbid_caching(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await answer(request)
-        # Only the phone page says otherwise: its files are the same for everybody.
-        response.headers.setdefault("Cache-Control", _NO_STORE)
+    async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        # A page that this device's browser shows could otherwise have pictures of its own decoded here, unseen.
+        is_foreign = request.method not in _READ_ONLY and request.headers.get("sec-fetch-site") in _ELSEWHERE
+        response = _refusal(_FOREIGN) if is_foreign else await answer(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
     @app.exception_handler(CodedError)
     async def refuse(_request: Request, error: Exception) -> Response:
         assert isinstance(error, CodedError)
-        body = {
-            "code": error.code,
-            "title": CODES[error.code].meaning,
-            "detail": error.detail,
-            "field": error.field,
-        }
-        return JSONResponse(body, status_code=http_status(error.code))
+        return _refusal(error)
 
     @app.post("/verify", openapi_extra=_VERIFY_BODY)
     async def verify(request: Request) -> dict[str, Any]:
@@ -169,6 +176,19 @@ _VERIFY_BODY: Final[dict[str, Any]] = {
         },
     }
 }
+
+
+_FOREIGN: Final = StationError("usage", "a page of another address asks for this", field="sec-fetch-site")
+
+
+def _refusal(error: CodedError) -> Response:
+    body = {
+        "code": error.code,
+        "title": CODES[error.code].meaning,
+        "detail": error.detail,
+        "field": error.field,
+    }
+    return JSONResponse(body, status_code=http_status(error.code))
 
 
 def _describe(trusted: TrustedList, now_s: int) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Looks for anything of a card in what was left behind: files, databases, logs, in every spelling of its bytes.
 
-A secret is looked for by its pieces of eight bytes, so that a part of it is found too: of 15 bytes that lie together
-one of its pieces is among them whole. What is searched is read as it is, without zero bytes (UTF-16), with every
-run of hexadecimal digits and of Base64 turned back into bytes, and after decompression where it is a stream of zlib or
-gzip. Pieces that say nothing of one card alone (they stand on several cards, or in the public list) do not count.
+A secret is looked for by its pieces of eight bytes, so that a part of it is found too: of 15 bytes that lie
+together one of its pieces is among them whole. What is searched is read as it is, without zero bytes (UTF-16), with
+every run of hexadecimal digits, of Base64 and of numbers below 256 turned back into bytes, and after decompression
+where it is a stream of zlib or gzip. Digests of a card are secrets of it too: whoever has the card would know them
+again. Pieces that say nothing of one card alone (they stand on several cards, or in the public list) do not count.
 
     traces = Traces({"00017": [b"SC1:6BF...", b"Zerfan"]}, public=[bundle])
     traces.search("profile/Default/History", data)     # [] or what was found, and of whom
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +28,8 @@ from tests.support.browser_world import Card
 PIECE: Final = 8
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]{20,}")
+_NUMBERS: Final = re.compile(rb"\d{1,3}(?:[^0-9a-zA-Z]{1,4}\d{1,3}){11,}")
+"""As `[1,2,3]`, or `{"0":1,"1":2,"2":3}`, which is what JSON makes of bytes."""
 _PACKED: Final = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _UNPACKED_MAX_BYTES: Final = 4_000_000
@@ -103,6 +107,7 @@ def secrets_of(card: Card) -> list[bytes]:
     found = [text.encode() for text in texts]
     found += [parse_qr_text(text) for text in texts if text.startswith(PREFIX)]
     found += [card.person.portrait] if card.person.portrait else []
+    found += [hashlib.sha256(item).digest() for item in found]
     found += [word.encode() for word in words if len(word) >= PIECE]
     # Letters outside Latin-1 have no zero bytes in UTF-16.
     found += [word.encode("utf-16-le") for word in words if not word.isascii()]
@@ -143,6 +148,11 @@ def _encoded(data: bytes) -> Iterator[tuple[str, bytes]]:
     for start in range(4):
         cut = (text[start : start + (len(text) - start) // 4 * 4] for text in texts)
         yield "Base64", b"\n".join(base64.b64decode(text) for text in cut)
+    numbers = [
+        [int(number) for number in re.findall(rb"\d+", run.group())] for run in _NUMBERS.finditer(data)
+    ]
+    for first, step in ((0, 1), (0, 2), (1, 2)):  # all, or every other one where places stand between them
+        yield "numbers", b"\n".join(bytes(number & 0xFF for number in run[first::step]) for run in numbers)
 
 
 def _unpacked(data: memoryview) -> bytes:

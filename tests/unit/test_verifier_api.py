@@ -184,6 +184,35 @@ def test_the_list_says_how_old_it_is(desk: Desk) -> None:
     assert body["list"] == {"date": "2026-11-15", "age_days": 0, "clock_wrong": False}
 
 
+@pytest.mark.parametrize("path", ["/", "/list", "/healthz", "/openapi.json", "/style.css", "/nothing"])
+def test_no_page_of_another_address_may_embed_an_answer(desk: Desk, path: str) -> None:
+    headers = desk.client.get(path).headers
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize("path", ["/verify", "/check", "/head", "/phone/share"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_a_page_of_another_address_sends_is_refused_unread(desk: Desk, path: str, site: str) -> None:
+    too_large = b"x" * (BODY_MAX_BYTES + 1)  # would be said if it were read
+    answer = desk.client.post(path, content=too_large, headers={"sec-fetch-site": site})
+    assert (answer.status_code, answer.json()["code"]) == (400, "usage")
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}])
+def test_a_station_s_own_page_and_a_program_are_answered(desk: Desk, headers: dict[str, str]) -> None:
+    assert desk.client.post("/verify", content=desk.card.front(), headers=headers).status_code == 200
+
+
+def test_a_link_from_elsewhere_leads_to_the_station(desk: Desk) -> None:
+    for path in ("/", "/phone"):
+        answer = desk.client._call("GET", path, headers={"sec-fetch-site": "cross-site"})
+        assert answer.status_code in (200, 308)
+
+
 def test_a_wrong_clock_is_said(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.now_s = 0

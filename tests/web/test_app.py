@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from credential.core.frames import format_frames
+from credential.core.presentation import present
 from credential.core.qr_text import format_seal_keys
 from scripts import web
 from tests.support.ledgers import TinyCard
@@ -31,12 +32,17 @@ def shell(page: PhonePage, world: World) -> Iterator[PhonePage]:
         yield running
 
 
-def check(shell: PhonePage, world: World, *steps: dict[str, str]) -> list[Any]:
+NONCE = bytes(range(16))
+
+
+def check(
+    shell: PhonePage, world: World, *steps: dict[str, str], audience: str = "", nonce: bytes | None = None
+) -> list[Any]:
     question = {
         "bundles": ["first"],
         "now_s": world.ledger.now_s,
-        "audience": "",
-        "nonce": None,
+        "audience": audience,
+        "nonce": nonce and nonce.hex(),
         "steps": steps,
     }
     answers: list[Any] = shell.ask("check", question).result
@@ -88,6 +94,21 @@ def test_a_slip_that_was_changed_is_refused_and_the_result_stays(shell: PhonePag
     assert refused == {"refused": "wrong_slip", "texts": 1}
 
 
+def test_a_slip_that_came_before_the_side_it_does_not_fit_opens_nothing_and_ends_nothing(
+    shell: PhonePage, world: World
+) -> None:
+    adult, *_ = world.cards
+    slip = adult.slip()
+    changed = format_seal_keys(type(slip)(slip.sub, {name: bytes(32) for name in slip.keys}))
+    _, _, both, good = check(
+        shell, world, front(adult), {"text": changed}, {"text": adult.back()}, {"text": adult.slip_text()}
+    )
+    assert (both["states"], both["slip_problem"]) == (["confirmed"], "wrong_secret")
+    assert "names" not in both["opened"][0]
+    assert "names" in good["opened"][0]
+    assert good["slip_problem"] is None
+
+
 def test_another_card_is_no_slip(shell: PhonePage, world: World) -> None:
     adult, child, _ = world.cards
     _, refused = check(shell, world, front(adult), {**front(child), "task": "slip"})
@@ -98,6 +119,38 @@ def test_a_slip_without_a_card_is_said_to_be_one(shell: PhonePage, world: World)
     adult, *_ = world.cards
     [answer] = check(shell, world, {"text": adult.slip_text()})
     assert answer["states"] == ["unreadable"]
+
+
+def answer_of(card: TinyCard, world: World, nonce: bytes | None, aud: str = "hut-7") -> dict[str, str]:
+    """What the bearer's device shows after it was asked."""
+    token = present(card.logged(), card.secret, [], aud=aud, iat_s=world.ledger.now_s, cnonce=nonce)
+    return {"text": token, "task": "device"}
+
+
+def test_a_device_that_was_asked_answers_with_its_key(shell: PhonePage, world: World) -> None:
+    adult, child, _ = world.cards
+    steps = [answer_of(adult, world, NONCE), {**front(child), "task": "together"}]
+    first, both = check(shell, world, *steps, audience="hut-7", nonce=NONCE)
+    assert (first["states"], first["binding"]) == (["confirmed"], ["key"])
+    assert (both["binding"], both["companion"]) == (["key", "none"], "not_recorded")
+
+
+@pytest.mark.parametrize(("nonce", "aud"), [(NONCE[::-1], "hut-7"), (None, "hut-7"), (NONCE, "hut-8")])
+def test_an_answer_to_somebody_else_or_from_before_is_not_taken_for_one(
+    shell: PhonePage, world: World, nonce: bytes | None, aud: str
+) -> None:
+    adult, *_ = world.cards
+    [answer] = check(shell, world, answer_of(adult, world, nonce, aud), audience="hut-7", nonce=NONCE)
+    assert (answer["states"], answer["binding"]) == (["incomplete"], ["none"])
+
+
+def test_a_picture_of_a_card_is_no_answer_of_a_device(shell: PhonePage, world: World) -> None:
+    adult, *_ = world.cards
+    shown = {**front(adult), "task": "device"}
+    steps = [shown, answer_of(adult, world, NONCE)]
+    refused, answer = check(shell, world, *steps, audience="hut-7", nonce=NONCE)
+    assert refused == {"refused": "no_answer", "texts": 0}
+    assert answer["binding"] == ["key"]
 
 
 def test_more_codes_than_one_check_takes_are_refused(shell: PhonePage, world: World) -> None:

@@ -355,6 +355,29 @@ def test_everything_is_removed_without_a_network_after_one_question(
     assert left == [0, 0, 0]
 
 
+def test_another_open_page_does_not_bring_back_what_was_removed(
+    fresh_station: StationServer, open_page: OpenPage
+) -> None:
+    phone = visit(open_page, fresh_station.url)
+    other = phone.context.new_page()
+    other.goto(fresh_station.url)
+    expect(other.get_by_role("navigation")).to_be_visible()
+    to_lists(phone)
+    phone.page.get_by_text(word("remove.title"), exact=True).click()
+    button(phone, word("remove.button")).click()
+    button(phone, word("remove.yes")).click()
+    expect(phone.page.get_by_role("heading", name=word("removed.title"))).to_be_focused()
+    # A file of the page, and a change of settings.
+    other.evaluate("fetch('icon.svg').then((answer) => answer.ok)")
+    other.get_by_role("navigation").get_by_role("button", name=text("phone.app.tabs.settings")).click()
+    other.get_by_label(text("phone.settings.stale")).select_option("14")
+    left = phone.page.evaluate("""async () => [
+      (await indexedDB.databases()).length,
+      (await caches.keys()).length,
+    ]""")
+    assert left == [0, 0]
+
+
 def test_a_head_is_shown_as_codes_and_by_keyboard(station_server: StationServer, open_page: OpenPage) -> None:
     phone = visit(open_page, station_server.url)
     to_lists(phone)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -186,6 +188,8 @@ def spelled(secret: bytes) -> dict[str, bytes]:
         "base64 with others before it": base64.b64encode(b"a" + secret) + base64.b64encode(b"ab" + secret),
         "base64 for addresses": base64.urlsafe_b64encode(b"ab" + secret),
         "utf-16 of its hexadecimal digits": text.encode("utf-16-le"),
+        "numbers": json.dumps(list(secret)).encode(),
+        "numbers by their place": json.dumps(dict(enumerate(secret)), separators=(",", ":")).encode(),
         "compressed": b"...." + gzip.compress(secret * 3) + b"....",
         "compressed, in hexadecimal digits": gzip.compress(secret).hex().encode(),
     }
@@ -203,6 +207,12 @@ def test_what_is_public_or_stands_on_every_card_is_not_a_trace() -> None:
     traces = Traces({"somebody": [common + SECRET]}, public=[b"... " + common])
     assert traces.search("a list", common) == []
     assert traces.search("a file", SECRET)
+
+
+def test_a_digest_of_a_card_is_a_trace_of_it(crowd: World) -> None:
+    card = groups(crowd)[0][0]
+    traces = Traces({card.name: secrets_of(card)})
+    assert traces.search("a table of cards seen", hashlib.sha256(card.text.encode()).hexdigest().encode())
 
 
 def test_a_file_and_its_name_are_looked_at(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from credential.core.frames import format_frames
+from ledger.core.bundle import MAX_BUNDLE_SIZE
 from ledger.core.calendar_days import DAY_S, date_of_seconds
 from ledger.core.delta import make_delta
 from ledger.core.pin import LeastTree, Pin, format_pin
@@ -243,6 +244,25 @@ def test_a_pin_that_comes_in_is_believed_only_after_somebody_said_yes(
     assert phone.ledger["pin"] == pin.decode()
 
 
+def test_pins_that_wait_do_not_go_on_for_ever(phone: Phone, ledger: TinyLedger) -> None:
+    phone.believe(ledger.pin)
+    pins = [format_pin(Pin(f"{OTHER}/{number}", bytes(32))) for number in range(17)]
+    assert [code(phone.receive(pin)) for pin in pins] == ["ok"] * 16 + ["bad_input"]
+    assert len(phone.state["offers"]) == 16
+    assert phone.receive(pins[0])["result"] == "offered", "it waits already"
+    phone.serve(served(TinyLedger(OTHER)))
+    [synced] = phone.ask("sync")["ledgers"]
+    assert (synced["result"], synced["code"]) == ("refused", "bad_input")
+
+
+def test_of_two_pins_of_one_name_the_other_waits_no_longer(phone: Phone, ledger: TinyLedger) -> None:
+    for charter in (ledger.pin.charter_hash, bytes(32)):
+        assert phone.receive(format_pin(Pin(ORIGIN, charter)))["result"] == "offered"
+    phone.believe(ledger.pin)
+    assert phone.state["offers"] == []
+    assert phone.receive(ledger.bundle())["result"] == "newer"
+
+
 def test_everything_that_comes_in_is_known_by_its_bytes(phone: Phone, ledger: TinyLedger) -> None:
     phone.believe(ledger.pin)
     first = ledger.bundle()
@@ -261,6 +281,18 @@ def test_everything_that_comes_in_is_known_by_its_bytes(phone: Phone, ledger: Ti
     for unknown in (b"", b"\xff\xfe", b"hello", b"%PDF-1.7"):
         assert code(phone.receive(unknown)) == "unsupported"
     assert code(phone.receive(first, "photo")) == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("size", "is_gone", "code", "reads"),
+    [(MAX_BUNDLE_SIZE + 1, False, "too_large", 0), (4, True, "malformed", 1), (4, False, "unsupported", 1)],
+)
+def test_a_shared_file_that_is_larger_than_any_list_is_refused_unread(
+    phone: Phone, size: int, is_gone: bool, code: str, reads: int
+) -> None:
+    said = phone.ask("receive_shared", size=size, is_gone=is_gone)
+    assert (said["outcome"]["kind"], said["outcome"]["code"], said["reads"]) == ("refused", code, reads)
+    assert phone.state["news"] == said["outcome"]
 
 
 def test_a_head_that_contradicts_the_list_is_kept_as_evidence(
@@ -316,6 +348,34 @@ def test_the_first_visit_takes_pin_and_list_from_the_station_that_serves_the_pag
     received = sum(len(bytes.fromhex(answer)) for answer in answers.values())
     assert phone.state["data_used"] == phone.state["news"]["received"] == received
     assert phone.state["news"]["ledgers"][0]["result"] == "first", "there was none that it is newer than"
+
+
+def test_a_list_that_was_not_in_at_the_first_visit_is_asked_for_at_the_next(
+    runner: PhonePage, phone: Phone, ledger: TinyLedger
+) -> None:
+    phone.ask("save", post="border")
+    assert phone.state["lists"] == 0
+    answers = served(ledger)
+    runner.ask("serve", {name: data for name, data in answers.items() if name == "./station.json"})
+    assert Phone(runner, "second", phone.store).state["lists"] == 0
+    runner.ask("serve", answers)
+    third = Phone(runner, "third", phone.store)
+    assert (third.state["lists"], third.ledger["source"]) == (1, "served")
+    before = third.asked
+    assert Phone(runner, "fourth", phone.store).asked == before, "with a list nothing is asked for by itself"
+
+
+def test_a_ledger_that_somebody_removed_does_not_come_back_by_itself(
+    runner: PhonePage, phone: Phone, ledger: TinyLedger
+) -> None:
+    phone.serve(served(ledger))
+    phone.ask("sync")
+    phone.ask("forget", origin=ORIGIN)
+    before = phone.asked
+    again = Phone(runner, "second", phone.store)
+    assert (again.state["ledgers"], again.asked) == ([], before)
+    again.ask("sync")
+    assert again.state["lists"] == 1
 
 
 def test_a_later_pin_of_the_server_is_never_taken_on_its_own(phone: Phone, ledger: TinyLedger) -> None:

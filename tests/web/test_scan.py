@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -195,3 +196,45 @@ def test_a_code_that_is_shown_reads_as_its_text(text: str, scan: PhonePage) -> N
 def test_squares_are_whole_pixels_and_the_code_fits_its_box(scan: PhonePage) -> None:
     assert scan.ask("pixels", {"side": 133, "width": 328, "ratio": 2}).result == 4
     assert scan.ask("pixels", {"side": 185, "width": 100, "ratio": 1}).result == 1
+
+
+SAVED: dict[str, dict[str, Any]] = {
+    "PNG": {"format": "PNG"},
+    "JPEG": {"format": "JPEG"},
+    "progressive JPEG with a profile": {"format": "JPEG", "progressive": True, "icc_profile": bytes(70_000)},
+    "lossy WebP": {"format": "WEBP"},
+    "lossless WebP": {"format": "WEBP", "lossless": True},
+    "extended WebP": {"format": "WEBP", "exif": b"Exif\0\0"},
+}
+
+
+def saved(size: tuple[int, int], kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, "white").save(file, **SAVED[kind])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", SAVED)
+@pytest.mark.parametrize("size", [(1, 1), (301, 257), (8191, 3)])
+def test_the_size_of_a_picture_is_known_before_it_is_unpacked(
+    scan: PhonePage, kind: str, size: tuple[int, int]
+) -> None:
+    found = scan.ask("picture_size", saved(size, kind).hex()).result
+    assert (found["width"], found["height"]) == size
+
+
+@pytest.mark.parametrize("kind", SAVED)
+def test_a_picture_that_is_cut_or_changed_never_stops_the_reader_of_sizes(scan: PhonePage, kind: str) -> None:
+    data = saved((301, 257), kind)[:400]
+    for length in range(0, len(data), 7):
+        assert scan.ask("picture_size", data[:length].hex()).outcome == "ok"
+    for place in range(0, len(data), 5):
+        changed = data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :]
+        assert scan.ask("picture_size", changed.hex()).outcome == "ok"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8", b"GIF89a", b"\xff\xd8\xff\xe0\0\0" * 50, b"RIFF0000WEBPVP9 "]
+)
+def test_other_files_have_no_size(scan: PhonePage, data: bytes) -> None:
+    assert scan.ask("picture_size", data.hex()).result is None

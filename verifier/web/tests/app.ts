@@ -28,6 +28,7 @@ function check({ bundles, now_s, audience, nonce, steps }: Input): unknown {
       opened: at.verdicts.map(({ evidence }) => [...(evidence?.opened.keys() ?? [])]),
       binding: at.verdicts.map(({ evidence }) => evidence?.holderBinding ?? null),
       companion: at.companion?.result ?? null,
+      slip_problem: at.slipProblem ?? null,
     };
   });
 }

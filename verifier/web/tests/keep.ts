@@ -174,6 +174,16 @@ const FORMS: Record<string, (input: Input) => unknown> = {
   },
   state: ({ station }) => state(stations.get(station)!),
   receive: async ({ station, kind, bytes }) => told(await stations.get(station)!.receive(kind, fromHex(bytes))),
+  receive_shared: async ({ station, size, is_gone }) => {
+    let reads = 0;
+    const arrayBuffer = async () => {
+      reads += 1;
+      if (is_gone) throw new DOMException("the file is gone", "NotFoundError");
+      return new ArrayBuffer(4);
+    };
+    const outcome = await stations.get(station)!.receiveShared({ size, arrayBuffer } as unknown as Blob);
+    return { outcome: told(outcome), reads };
+  },
   believe: async ({ station, pin }) => {
     await stations.get(station)!.believe(parsePin(pin));
     return null;

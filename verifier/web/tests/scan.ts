@@ -8,10 +8,12 @@
 
 import * as process from "node:process";
 import { createInterface } from "node:readline";
+import { fromHex } from "../src/core/bytes.ts";
 import { problemOf } from "../src/scan/camera.ts";
 import { codeOf, correctionOf, pixelsFor } from "../src/scan/code_picture.ts";
 import { attemptAt, partOf, visiblePart } from "../src/scan/crop_plan.ts";
 import { hintAt } from "../src/scan/hints.ts";
+import { pictureSize } from "../src/scan/picture_size.ts";
 import { Teller } from "../src/scan/telling.ts";
 import { linesOf } from "../src/scan/typed_text.ts";
 import type { Input } from "./formats.ts";
@@ -33,6 +35,7 @@ const FORMS: Readonly<Record<string, (input: Input) => unknown>> = {
   part: ({ part, picture, visible }) => partOf(part, picture, visible),
   lines: (text) => linesOf(text),
   problem: (name) => problemOf(name),
+  picture_size: (hex) => pictureSize(fromHex(hex)),
   code: (text) => {
     const { side, squares } = codeOf(text);
     return { side, squares: squares.join(""), correction: correctionOf(text) };

@@ -12,6 +12,7 @@ import { FirstRun } from "../practice/first_run.tsx";
 import { chooseLanguage, loadWords, useWords, type Words, WordsContext } from "../words/words.ts";
 import { leaveByKeyboard } from "./leave.ts";
 import { StationScreens } from "./station_screens.tsx";
+import { LeaveBar } from "./top_bar.tsx";
 
 export function App({ station }: { readonly station: PhoneStation }) {
   const [, redraw] = useReducer<number, void>((count) => count + 1, 0);
@@ -26,7 +27,10 @@ export function App({ station }: { readonly station: PhoneStation }) {
     <WordsContext.Provider value={words}>
       <Caught>
         {isFirst ? (
-          <FirstRun settings={settings} onSettings={save} />
+          <>
+            <LeaveBar />
+            <FirstRun settings={settings} onSettings={save} />
+          </>
         ) : (
           <StationScreens station={station} onSettings={save} />
         )}
@@ -41,15 +45,18 @@ function Caught({ children }: { readonly children: preact.ComponentChildren }) {
   const [error, reset] = useErrorBoundary();
   if (error === undefined) return <>{children}</>;
   return (
-    <main class="screen">
-      <div role="alert">
-        <h1>{words.text("phone.app.defect.title")}</h1>
-        <p>{words.text("phone.app.defect.meaning")}</p>
-      </div>
-      <button type="button" class="main" onClick={reset}>
-        {words.text("phone.app.defect.again")}
-      </button>
-    </main>
+    <>
+      <LeaveBar />
+      <main class="screen">
+        <div role="alert">
+          <h1>{words.text("phone.app.defect.title")}</h1>
+          <p>{words.text("phone.app.defect.meaning")}</p>
+        </div>
+        <button type="button" class="main" onClick={reset}>
+          {words.text("phone.app.defect.again")}
+        </button>
+      </main>
+    </>
   );
 }
 

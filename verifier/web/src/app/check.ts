@@ -5,6 +5,7 @@
  */
 
 import { checkCompanion, type CompanionResult } from "../core/companion.ts";
+import type { Code } from "../core/codes.ts";
 import { CodedError } from "../core/errors.ts";
 import type { Verdict } from "../core/evidence.ts";
 import { parseSealKeys, recognise, type SealKeys } from "../core/qr_text.ts";
@@ -26,6 +27,10 @@ export interface Check {
   readonly nonce: Uint8Array | undefined;
   readonly verdicts: readonly Verdict[];
   readonly companion: CompanionResult | undefined;
+  /** Why the slip of this check opens nothing any more; undefined where nothing is wrong with it. */
+  readonly slipProblem: Code | undefined;
+  /** Entries of the ledger that the list had by which this was judged; undefined where there were several lists. */
+  readonly treeSize: number | undefined;
 }
 
 export const NO_CHECK: Check = {
@@ -35,6 +40,8 @@ export const NO_CHECK: Check = {
   nonce: undefined,
   verdicts: [],
   companion: undefined,
+  slipProblem: undefined,
+  treeSize: undefined,
 };
 
 /** By what a check is judged: the lists at hand, the device's clock in seconds, and the station's own rules. */
@@ -46,7 +53,7 @@ export interface Means {
 }
 
 /** What a code came to: a check with a result to show, or the reason why the check stays as it was. */
-export type Checked = { readonly check: Check } | { readonly refused: "same" | "too_many" | "no_slip" | "wrong_slip" };
+export type Checked = { readonly check: Check } | { readonly refused: "same" | "too_many" | "no_slip" | "wrong_slip" | "no_answer" };
 
 /** Take one more code into a check. */
 export function checkText(check: Check, text: string, means: Means): Checked {
@@ -55,13 +62,29 @@ export function checkText(check: Check, text: string, means: Means): Checked {
   if (check.texts.length > 0 && isSlip) return openWithSlip(check, text, means);
   if (check.task === "slip") return { refused: "no_slip" };
   if (check.texts.length >= TEXTS_MAX) return { refused: "too_many" };
-  return { check: judged({ ...check, texts: [...check.texts, text] }, means) };
+  if (check.task === "device" && isPlainCard(text, means)) return { refused: "no_answer" };
+  const next = { ...check, texts: [...check.texts, text] };
+  try {
+    return { check: { ...judged(next, means), slipProblem: undefined } };
+  } catch (error) {
+    // The slip came before the side of the card that it was to open, and does not fit it.
+    if (!(error instanceof CodedError)) throw error;
+    return { check: { ...judged({ ...next, slip: undefined }, means), slipProblem: error.code } };
+  }
+}
+
+/** Whether a text is a card without any proof of its holder: whoever has a picture of it can show that. */
+function isPlainCard(text: string, { trusted, nowS }: Means): boolean {
+  const [verdict] = judgeTexts([text], trusted, nowS);
+  const { holderBinding, codes } = verdict?.evidence ?? {};
+  // No station without a name accepts a key binding, so a token has the code here.
+  return holderBinding === "none" && !codes?.includes("bad_key_binding");
 }
 
 /** A slip opens nothing, or the card that it is of. */
 function openWithSlip(check: Check, text: string, means: Means): Checked {
   try {
-    return { check: judged({ ...check, slip: parseSealKeys(text) }, means) };
+    return { check: { ...judged({ ...check, slip: parseSealKeys(text) }, means), slipProblem: undefined } };
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     return { refused: "wrong_slip" };
@@ -72,5 +95,6 @@ function judged(check: Check, { trusted, nowS, staleAfterDays, audience }: Means
   const policy: StationPolicy = { ...DEFAULT_POLICY, staleAfterDays, audience, nonce: check.nonce };
   const verdicts = judgeTexts(check.texts, trusted, nowS, check.slip, policy);
   const cards = verdicts.flatMap(({ evidence }) => (evidence ? [evidence] : []));
-  return { ...check, task: "card", verdicts, companion: checkCompanion(cards) };
+  const treeSize = trusted.length === 1 ? trusted[0]?.treeSize : undefined;
+  return { ...check, task: "card", verdicts, companion: checkCompanion(cards), treeSize };
 }

@@ -22,7 +22,7 @@ export async function takeShared(station: PhoneStation): Promise<SharedItems> {
       texts.push(...linesOf(item));
       continue;
     }
-    const outcome = await station.receiveFile("file", item);
+    const outcome = await station.receiveShared(item);
     if (outcome.kind !== "for_scanner") {
       isForStation = true;
       continue;

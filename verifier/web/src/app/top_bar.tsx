@@ -27,11 +27,30 @@ export function TopBar({ station }: { readonly station: PhoneStation }) {
         >
           {words.text("phone.app.help")}
         </button>
-        <button type="button" class="quiet" onClick={leave} title={words.text("phone.app.leave_hint")}>
-          {words.text("phone.app.leave")}
-        </button>
+        <LeaveButton />
       </div>
       <div id={id}>{isHelping && <HelpPanel settings={settings} />}</div>
     </header>
+  );
+}
+
+/** The way out alone, for the screens that come before a station, or where one has failed. */
+export function LeaveBar() {
+  return (
+    <header class="top-bar">
+      <div class="top-row">
+        <div class="top-chips" />
+        <LeaveButton />
+      </div>
+    </header>
+  );
+}
+
+function LeaveButton() {
+  const words = useWords();
+  return (
+    <button type="button" class="quiet" onClick={leave} title={words.text("phone.app.leave_hint")}>
+      {words.text("phone.app.leave")}
+    </button>
   );
 }

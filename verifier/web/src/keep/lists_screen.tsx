@@ -30,7 +30,7 @@ export function ListsScreen({ station, onScan }: ListsProps) {
   const [isRemoved, setRemoved] = useState(false);
   useRedraw(station);
   // A list that comes in while a card is checked would change what the next card is judged with.
-  useEffect(() => () => station.stopSync(), [station]);
+  useEffect(() => () => station.holdLists(), [station]);
   if (isRemoved) return <Removed />;
   if (codes) return <CodesView codes={codes} onBack={() => setCodes(undefined)} />;
   return (

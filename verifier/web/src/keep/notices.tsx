@@ -29,7 +29,7 @@ export function Notices({ station }: { readonly station: PhoneStation }) {
         <OtherPin key={toHex(pin.charterHash)} pin={pin} />
       ))}
       {offers.map((offer) => (
-        <OfferedPin key={toHex(offer.pin.charterHash)} offer={offer} station={station} />
+        <OfferedPin key={`${toHex(offer.pin.charterHash)} ${offer.pin.origin}`} offer={offer} station={station} />
       ))}
       {storeProblem && (
         <p class="warning" role="status">

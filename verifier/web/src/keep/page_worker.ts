@@ -89,8 +89,9 @@ export const pageWorker = new PageWorker();
 
 /** Remove the page itself from the phone: every cache of this origin and every worker below this address. */
 export async function removePage(): Promise<void> {
+  // The worker first: one that is being installed would fill its cache again.
+  const registrations = (await navigator.serviceWorker?.getRegistrations().catch(() => [])) ?? [];
+  await Promise.all(registrations.map((registration) => registration.unregister().catch(() => false)));
   const names = "caches" in window ? await caches.keys().catch(() => []) : [];
   await Promise.all(names.map((name) => caches.delete(name)));
-  const registrations = (await navigator.serviceWorker?.getRegistrations().catch(() => [])) ?? [];
-  await Promise.all(registrations.map((registration) => registration.unregister()));
 }

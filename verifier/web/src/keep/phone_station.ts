@@ -23,6 +23,9 @@ import { codesInFile, isFrame, isPicture, PIN_KIND, sniffKind } from "./sniff.ts
 import type { EvidenceFile, PinSource, Store, StoreProblem } from "./store.ts";
 import { syncStation } from "./sync.ts";
 
+/** Pins that wait at the same time; nobody compares more, and a screen that shows codes could go on for ever. */
+const OFFERS_MAX = 16;
+
 /** The world outside, given so that tests have another one. */
 export interface Outside {
   readonly openStore: () => Promise<Store>;
@@ -64,15 +67,14 @@ export class PhoneStation {
   }
 
   /**
-   * Open what the phone keeps and verify it; a phone that keeps nothing yet is a station without a list, which asks the
-   * station that serves this page for one.
+   * Open what the phone keeps and verify it; a phone that has had no list yet asks the station that serves this page for
+   * one, at the first visit and at each later one until it is in.
    */
   static async open(outside: Partial<Outside> = {}): Promise<PhoneStation> {
     const world = { ...BROWSER, ...outside };
     const { kept, found } = await Kept.open(world.openStore);
     const station = new PhoneStation(world, kept, found);
-    const isFirstVisit = found.settings === undefined && !found.records.length && !found.brokenRecords;
-    if (isFirstVisit) void station.sync();
+    if (station.#isWithoutFirstList) void station.sync();
     return station;
   }
 
@@ -159,12 +161,17 @@ export class PhoneStation {
     return outcome.kind === "for_scanner" ? outcome : this.#said(outcome);
   }
 
-  /** Take in a file, as `receive`; one that is larger than any list is refused unread, and what is the scanner's is said. */
+  /** Take in a file that was chosen for the station, as `receiveShared`; what is the scanner's is said too. */
   async receiveFile(kind: string, file: Blob): Promise<ReceiveOutcome> {
+    return this.#said(await this.receiveShared(file, kind));
+  }
+
+  /** Take in a file, as `receive`; one that is larger than any list, or that is gone, is refused unread. */
+  async receiveShared(file: Blob, kind = "file"): Promise<ReceiveOutcome> {
     if (file.size > MAX_BUNDLE_SIZE) return this.#said({ kind: "refused", code: "too_large", field: "file" });
     const data = await file.arrayBuffer().catch(() => undefined);
     if (!data) return this.#said({ kind: "refused", code: "malformed", field: "file" });
-    return this.#said(await this.receive(kind, new Uint8Array(data)));
+    return this.receive(kind, new Uint8Array(data));
   }
 
   /** Believe a ledger, after somebody has compared it. Throws bad_input where another one of this origin is believed. */
@@ -175,7 +182,10 @@ export class PhoneStation {
       throw new CodedError("bad_input", "the station believes another ledger of this origin", "pin");
     });
     this.#persist();
-    this.decline(pin);
+    // Other pins under this name can be believed no longer.
+    this.#offers = this.#offers.filter((offer) => offer.pin.origin !== pin.origin);
+    this.#changed();
+    if (!this.#settings.asksForFirstList) await this.save({ ...this.#settings, asksForFirstList: true });
   }
 
   /** Take a pin off those that wait. */
@@ -187,6 +197,8 @@ export class PhoneStation {
   /** Believe a ledger no longer, and remove its list. */
   async forget(origin: string): Promise<void> {
     await this.#shelf.change(origin, () => undefined);
+    // What somebody removed does not come back by itself.
+    if (!this.ledgers.length) await this.save({ ...this.#settings, asksForFirstList: false });
     this.#changed();
   }
 
@@ -213,6 +225,11 @@ export class PhoneStation {
     this.#syncing?.stop.abort();
   }
 
+  /** Let no list be replaced by a synchronisation that runs; where there is none at all, the first one may come. */
+  holdLists(): void {
+    if (this.lists.length) this.stopSync();
+  }
+
   dismissNews(): void {
     this.#news = undefined;
     this.#changed();
@@ -234,6 +251,12 @@ export class PhoneStation {
   watch(changed: () => void): () => void {
     this.#watchers.add(changed);
     return () => this.#watchers.delete(changed);
+  }
+
+  /** Whether no list was ever here: nothing was taken in by hand, removed, or damaged. */
+  get #isWithoutFirstList(): boolean {
+    const isOnlyServed = this.ledgers.every(({ record }) => record.source === "served" && !record.bundle);
+    return isOnlyServed && !this.hasBrokenRecords && this.#settings.asksForFirstList;
   }
 
   #said<T extends ReceiveOutcome>(outcome: T): T {
@@ -284,7 +307,10 @@ export class PhoneStation {
   #offerPin(pin: Pin, source: PinSource): PinOutcome {
     const relation = relatePin(this.#shelf.pins, pin);
     const isWaiting = this.#offers.some((offer) => isSameLedger(offer.pin, pin));
-    if (relation === "new" && !isWaiting) this.#offers = [...this.#offers, { pin, source }];
+    if (relation === "new" && !isWaiting) {
+      if (this.#offers.length >= OFFERS_MAX) throw new CodedError("bad_input", "too many pins wait already", "pin");
+      this.#offers = [...this.#offers, { pin, source }];
+    }
     return { kind: "pin", origin: pin.origin, result: relation === "new" ? "offered" : relation };
   }
 

@@ -20,6 +20,8 @@ export interface Settings {
   /** Whom to call: free words and a number, as the station wrote them; "" for none. */
   readonly helpName: string;
   readonly helpPhone: string;
+  /** Whether a phone without any list asks its station for the first one; not after somebody removed the last ledger. */
+  readonly asksForFirstList: boolean;
 }
 
 export const FIRST_SETTINGS: Settings = {
@@ -33,6 +35,7 @@ export const FIRST_SETTINGS: Settings = {
   audience: "",
   helpName: "",
   helpPhone: "",
+  asksForFirstList: true,
 };
 
 /** Settings of a post: a shelter is discreet. */

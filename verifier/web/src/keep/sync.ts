@@ -25,7 +25,7 @@ const STATION_MAX_BYTES = 256 * 1024;
 /** What a synchronisation needs of the station. */
 export interface SyncPort {
   ledger(origin: string): Ledger | undefined;
-  /** Believe a pin of the server if none is believed yet, else offer or refuse it. */
+  /** Believe a pin of the server if none is believed yet, else offer or refuse it; throws CodedError where too many wait. */
   meetPin(pin: Pin): Promise<"known" | "taken" | "offered" | "other">;
   /** Verify a list and use it, or keep both sides of a fork; throws CodedError where it is refused. */
   take(origin: string, made: MadeList): Promise<"list" | "fork">;
@@ -68,11 +68,11 @@ async function syncLedger(port: SyncPort, served: ServedLedger, whole: boolean):
     leftBytes: 0,
     ...more,
   });
-  const met = await port.meetPin(served.pin);
-  if (met === "offered" || met === "other") return said(met);
-  if (!served.list) return said("no_list");
-  if (isAtHand(port.ledger(origin), served.list)) return said("same");
   try {
+    const met = await port.meetPin(served.pin);
+    if (met === "offered" || met === "other") return said(met);
+    if (!served.list) return said("no_list");
+    if (isAtHand(port.ledger(origin), served.list)) return said("same");
     const deltas = whole ? 0 : await tryDeltas(port, served, served.list);
     if (deltas === "fork") return said("fork");
     if (deltas) {

@@ -17,6 +17,13 @@ export function OtherWays({ onTexts, onReading, isOpen }: OtherWaysProps) {
   const words = useWords();
   const [notices, setNotices] = useState<readonly string[]>([]);
   const isBusy = useRef(false);
+  const isGone = useRef(false);
+  useEffect(() => {
+    isGone.current = false;
+    return () => {
+      isGone.current = true;
+    };
+  }, []);
 
   const readFiles = async (files: readonly File[]) => {
     if (files.length === 0 || isBusy.current) return;
@@ -25,6 +32,8 @@ export function OtherWays({ onTexts, onReading, isOpen }: OtherWaysProps) {
     setNotices([words.text("phone.scan.pictures.reading")]);
     try {
       const read = await readPictures(files);
+      // Whoever went on meanwhile checks something else, which these codes are no part of.
+      if (isGone.current) return;
       setNotices(noticesOf(read, words));
       onTexts([...new Set(read.texts)]);
     } catch {

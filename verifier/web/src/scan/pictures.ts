@@ -7,8 +7,11 @@
 
 import { openDecoder } from "./decoder.ts";
 import { LumaGrabber } from "./luma.ts";
+import { pictureSize } from "./picture_size.ts";
 
 export const FILE_MAX_BYTES = 8 * 1024 * 1024;
+/** As the Python station; unpacked, each is four bytes. */
+export const PIXELS_MAX = 50_000_000;
 export const FILES_MAX = 16;
 const SIDE_MAX = 4096;
 const SIDE_MIN = 160;
@@ -31,6 +34,12 @@ export async function readPictures(files: readonly File[]): Promise<PicturesRead
   let notOpened = 0;
   for (const file of files.slice(0, FILES_MAX)) {
     if (file.size > FILE_MAX_BYTES) {
+      tooLarge += 1;
+      continue;
+    }
+    // Of another kind, such as that of an iPhone's photos, only the browser knows.
+    const size = pictureSize(new Uint8Array(await file.arrayBuffer().catch(() => new ArrayBuffer(0))));
+    if (size && size.width * size.height > PIXELS_MAX) {
       tooLarge += 1;
       continue;
     }

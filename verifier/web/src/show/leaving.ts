@@ -54,6 +54,6 @@ export class Leaving {
 }
 
 /** Whether a page that was left and is seen again has been away for too long; a clock that went back cannot tell. */
-export function isAwayTooLong(leftMs: number, backMs: number): boolean {
-  return !(backMs >= leftMs && backMs - leftMs < AWAY_MS);
+export function isAwayTooLong(leftMs: number, backMs: number, awayMs = AWAY_MS): boolean {
+  return !(backMs >= leftMs && backMs - leftMs < awayMs);
 }

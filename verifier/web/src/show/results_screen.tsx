@@ -220,7 +220,7 @@ function Announcement({ results, companion }: OverviewProps) {
 }
 
 /** The result goes soon; any touch or key keeps it, and this button is one. */
-function Notice() {
+export function Notice() {
   const words = useWords();
   return (
     <div class="leaving">

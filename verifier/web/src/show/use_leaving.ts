@@ -14,8 +14,11 @@ export interface LeavingState {
   readonly isCovered: boolean;
 }
 
-/** Call `gone` when the result has to go; never where `isKept`, such as for a practice card. */
-export function useLeaving(gone: () => void, isKept: boolean): LeavingState {
+/**
+ * Call `gone` when the result has to go; never where `isKept`, such as for a practice card. `awayMs` is how long the
+ * page may be hidden.
+ */
+export function useLeaving(gone: () => void, isKept: boolean, awayMs = AWAY_MS): LeavingState {
   const [isNoticed, setNoticed] = useState(false);
   const [isCovered, setCovered] = useState(false);
   const latest = useRef(gone);
@@ -35,19 +38,21 @@ export function useLeaving(gone: () => void, isKept: boolean): LeavingState {
     const use = () => leaving.used();
     const hide = () => {
       leftMs ??= Date.now();
-      timer ??= PAGE_TIMERS.set(go, AWAY_MS);
+      timer ??= PAGE_TIMERS.set(go, awayMs);
       setCovered(true);
     };
     const show = () => {
       if (timer !== undefined) PAGE_TIMERS.clear(timer);
       timer = undefined;
       // Timers stand still in a phone that sleeps, so the clock is asked as well.
-      if (leftMs !== undefined && isAwayTooLong(leftMs, Date.now())) go();
+      if (leftMs !== undefined && isAwayTooLong(leftMs, Date.now(), awayMs)) go();
       leftMs = undefined;
       if (!isOver) setCovered(false);
     };
     const see = () => (document.visibilityState === "hidden" ? hide() : show());
     leaving.used();
+    // What was read while nobody sees the page is no more to be seen than what was there before.
+    if (document.visibilityState === "hidden") hide();
     for (const name of USES) document.addEventListener(name, use, { capture: true, passive: true });
     document.addEventListener("visibilitychange", see);
     // A page that is left may come back from the browser's memory as it was.
@@ -59,6 +64,6 @@ export function useLeaving(gone: () => void, isKept: boolean): LeavingState {
       document.removeEventListener("visibilitychange", see);
       window.removeEventListener("pagehide", go);
     };
-  }, [isKept]);
+  }, [isKept, awayMs]);
   return { isNoticed, isCovered };
 }

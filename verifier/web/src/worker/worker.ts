@@ -99,9 +99,9 @@ async function activate(): Promise<void> {
 }
 
 async function answer(request: Request, path: string): Promise<Response> {
-  const cache = await caches.open(CACHE);
-  // A browser that ran out of room may have cleared the cache.
-  return (await cache.match(addressOf(path))) ?? fetch(request);
+  // A browser that ran out of room may have cleared the cache, and a page may have removed everything: to open it would
+  // make it anew.
+  return (await caches.match(addressOf(path), { cacheName: CACHE })) ?? fetch(request);
 }
 
 /** Take files that another app shares into memory, and open the page, which asks for them. */
