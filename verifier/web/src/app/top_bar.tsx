@@ -37,9 +37,8 @@ export function TopBar({ station }: { readonly station: PhoneStation }) {
 /** The way out alone, for the screens that come before a station, or where one has failed. */
 export function LeaveBar() {
   return (
-    <header class="top-bar">
+    <header class="top-bar way-out">
       <div class="top-row">
-        <div class="top-chips" />
         <LeaveButton />
       </div>
     </header>
