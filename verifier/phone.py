@@ -55,12 +55,10 @@ PERMISSIONS_POLICY: Final = ", ".join((*(f"{name}=(self)" for name in _ON), *(f"
 HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Permissions-Policy": PERMISSIONS_POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
+"""Beside what every answer of a station says (verifier/api.py)."""
 CERTIFICATE_PATH: Final = "/certificate.pem"
 _NO_CACHE: Final = "no-cache"
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
@@ -114,7 +112,7 @@ def add_phone_page(
             raise CodedError("not_found", "the changes of this day are not at hand", field="day")
         return _public_bytes(request, delta, etag_of(delta))
 
-    # Not below /phone/, where the page's service worker answers every visit with the page.
+    # Not below /phone/: it is the station's own, and is fetched before the page can be trusted to load at all.
     @app.get(CERTIFICATE_PATH, include_in_schema=False)
     def get_certificate() -> Response:
         if not certificate:

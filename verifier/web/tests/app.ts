@@ -6,13 +6,12 @@
  * `check` takes codes one after the other, as the camera reads them; a step may set the task first.
  */
 
-import * as process from "node:process";
-import { createInterface } from "node:readline";
 import { type Check, checkText, NO_CHECK } from "../src/app/check.ts";
 import { FramesRead } from "../src/app/frames_read.ts";
 import { fromHex, toHex } from "../src/core/bytes.ts";
 import { CodedError } from "../src/core/errors.ts";
 import { type Input, lists, load } from "./formats.ts";
+import { answerLines } from "./lines.ts";
 
 function check({ bundles, now_s, audience, nonce, steps }: Input): unknown {
   const means = { trusted: lists(bundles), nowS: now_s, staleAfterDays: 7, audience };
@@ -47,15 +46,7 @@ function frames(texts: readonly string[]): unknown {
   });
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { form, input } = JSON.parse(line) as { form: string; input: Input };
-  let answer: unknown;
-  try {
-    if (form === "load") load(input);
-    const result = form === "check" ? check(input) : form === "frames" ? frames(input) : {};
-    answer = { outcome: "ok", result };
-  } catch (error) {
-    answer = { outcome: "defect", result: error instanceof Error ? String(error.stack) : String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await answerLines((form, input) => {
+  if (form === "load") load(input);
+  return form === "check" ? check(input) : form === "frames" ? frames(input) : {};
+});

@@ -8,8 +8,6 @@
  * says what the network answers, by path: bytes in hex, null for 404, "cut" for a line that breaks off.
  */
 
-import * as process from "node:process";
-import { createInterface } from "node:readline";
 import { fromHex, toHex } from "../src/core/bytes.ts";
 import { CodedError } from "../src/core/errors.ts";
 import { parsePin } from "../src/core/pin.ts";
@@ -21,6 +19,7 @@ import { FIRST_SETTINGS, parseSettings } from "../src/keep/settings.ts";
 import { type EvidenceFile, type LedgerRecord, MemoryStore, type Store, StoreError } from "../src/keep/store.ts";
 import { parseStationFile } from "../src/keep/sync_plan.ts";
 import { pathFor } from "../src/worker/files.ts";
+import { eachLine } from "./lines.ts";
 
 type Input = any;
 
@@ -219,7 +218,4 @@ async function run(form: string, input: Input): Promise<unknown> {
   }
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { form, input } = JSON.parse(line) as { form: string; input: Input };
-  process.stdout.write(`${JSON.stringify(await run(form, input))}\n`);
-}
+await eachLine(({ form, input }) => run(form, input));

@@ -8,10 +8,7 @@
  * bundle under a name for the formats that judge with one. `in_browser.ts` does the same in a browser.
  */
 
-import * as process from "node:process";
-import { createInterface } from "node:readline";
 import { answer, type Question } from "./answer.ts";
+import { eachLine } from "./lines.ts";
 
-for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${JSON.stringify(answer(JSON.parse(line) as Question))}\n`);
-}
+await eachLine((question) => answer(question as Question));

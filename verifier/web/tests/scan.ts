@@ -6,8 +6,6 @@
  * `tell` takes what a camera saw, each with its time; `resume` says that the camera is on again.
  */
 
-import * as process from "node:process";
-import { createInterface } from "node:readline";
 import { fromHex } from "../src/core/bytes.ts";
 import { problemOf } from "../src/scan/camera.ts";
 import { codeOf, correctionOf, pixelsFor } from "../src/scan/code_picture.ts";
@@ -17,6 +15,7 @@ import { pictureSize } from "../src/scan/picture_size.ts";
 import { Teller } from "../src/scan/telling.ts";
 import { linesOf } from "../src/scan/typed_text.ts";
 import type { Input } from "./formats.ts";
+import { answerLines } from "./lines.ts";
 
 function tell(steps: Input): unknown {
   const teller = new Teller(7);
@@ -43,15 +42,8 @@ const FORMS: Readonly<Record<string, (input: Input) => unknown>> = {
   pixels: ({ side, width, ratio }) => pixelsFor(side, width, ratio),
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { form, input } = JSON.parse(line) as { form: string; input: Input };
-  let answer: unknown;
-  try {
-    const run = FORMS[form];
-    if (!run) throw new Error(`unknown form ${form}`);
-    answer = { outcome: "ok", result: run(input) ?? null };
-  } catch (error) {
-    answer = { outcome: "defect", result: error instanceof Error ? String(error.stack) : String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await answerLines((form, input) => {
+  const run = FORMS[form];
+  if (!run) throw new Error(`unknown form ${form}`);
+  return run(input);
+});

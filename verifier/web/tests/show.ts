@@ -8,8 +8,6 @@
  */
 
 import { readFileSync } from "node:fs";
-import * as process from "node:process";
-import { createInterface } from "node:readline";
 import type { CompanionResult } from "../src/core/companion.ts";
 import type { Verdict } from "../src/core/evidence.ts";
 import { freshnessOf } from "../src/words/freshness.ts";
@@ -22,6 +20,7 @@ import { telOf } from "../src/show/phone_number.ts";
 import { askFor } from "../src/show/together.ts";
 import { translate, type WordsFile } from "../src/words/translate.ts";
 import type { Input } from "./formats.ts";
+import { answerLines } from "./lines.ts";
 
 /** Timers that stand still until the test lets time pass. */
 class Clock implements Timers {
@@ -126,13 +125,4 @@ const FORMS: ReadonlyMap<string, (input: Input) => unknown> = new Map<string, (i
   ["opened", opened],
 ]);
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { form, input } = JSON.parse(line) as { form: string; input: Input };
-  let answer: unknown;
-  try {
-    answer = { outcome: "ok", result: FORMS.get(form)!(input) };
-  } catch (error) {
-    answer = { outcome: "defect", result: error instanceof Error ? String(error.stack) : String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await answerLines((form, input) => FORMS.get(form)!(input));

@@ -8,8 +8,6 @@
  */
 
 import { readFileSync } from "node:fs";
-import * as process from "node:process";
-import { createInterface } from "node:readline";
 import { checkCompanion } from "../src/core/companion.ts";
 import { bestLanguage } from "../src/words/match.ts";
 import { type PseudoCode, pseudoFile } from "../src/words/pseudo.ts";
@@ -17,6 +15,7 @@ import { freshnessLine, subtitle, tell, tellCompanion } from "../src/words/tell.
 import { translate, type WordsFile } from "../src/words/translate.ts";
 import type { Words } from "../src/words/words.ts";
 import { type Input, judgeCodes, load } from "./formats.ts";
+import { answerLines } from "./lines.ts";
 
 function readWords(language: string): WordsFile {
   const path = new URL(`../../data/${language}.json`, import.meta.url);
@@ -61,14 +60,7 @@ const FORMS: ReadonlyMap<string, (input: Input) => unknown> = new Map<string, (i
   ["best", ({ wanted, offered }: Input) => bestLanguage(wanted, offered)],
 ]);
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { form, input } = JSON.parse(line) as { form: string; input: Input };
-  let answer: unknown;
-  try {
-    if (form === "load") load(input);
-    answer = { outcome: "ok", result: FORMS.get(form)?.(input) ?? {} };
-  } catch (error) {
-    answer = { outcome: "defect", result: error instanceof Error ? String(error.stack) : String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await answerLines((form, input) => {
+  if (form === "load") load(input);
+  return FORMS.get(form)?.(input) ?? {};
+});

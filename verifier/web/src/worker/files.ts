@@ -1,4 +1,4 @@
-/** The fixed list of files that the page is made of, written into the worker when the page is built (build/worker.ts). */
+/** The fixed list of files that the page is made of, written into the worker when the page is built (tools/worker.ts). */
 
 /** One file: its address below the page's own, and the SHA-256 of its bytes in hex. */
 export interface PageFile {
